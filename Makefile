@@ -1,0 +1,167 @@
+# Signet: make, make check, make demo, make install. V=1 shows the commands.
+PREFIX ?= /usr/local
+libdir ?= $(PREFIX)/lib
+datadir ?= $(PREFIX)/share
+BUILD ?= build
+CC ?= cc
+CLANG ?= clang
+CLANG_FORMAT ?= clang-format
+CFLAGS ?= -O2 -g
+
+Q := $(if $(V),,@)
+PACKAGES := tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto p11-kit-1
+DEPENDENCIES := $(filter-out clean setup check-format fix-format,$(or $(MAKECMDGOALS),all))
+ifneq ($(DEPENDENCIES),)
+PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PACKAGE_LIBS := $(shell pkg-config --libs tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto 2>/dev/null)
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wvla -Wwrite-strings $(if $(WERROR),-Werror)
+HARDENING := -fstack-protector-strong -fstack-clash-protection \
+	$(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined)
+COMPILE := $(CC) -std=c11 -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS) $(WARNINGS) $(HARDENING) $(CFLAGS) \
+	$(SANITIZER) -fPIC -fvisibility=hidden -MMD -MP
+LINK := $(CC) $(CFLAGS) $(SANITIZER) $(LDFLAGS) -Wl,-z,relro,-z,now,-z,noexecstack
+
+not_product = $(filter-out %_test.c %_fuzz.c %_bench.c,$(wildcard $(1)))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+TOKEN_SOURCES := $(call not_product,token/*/*.c)
+EMULATOR_SOURCES := $(call not_product,emulator/*.c)
+COUNT_SOURCES := $(wildcard conformance/tcti/*.c)
+API_HELPERS := $(call not_product,conformance/api/*.c)
+
+MODULE := $(BUILD)/signet-pkcs11.so
+EMULATOR := $(BUILD)/libtss2-tcti-signet.so.0
+COUNT_TCTI := $(BUILD)/libtss2-tcti-count.so.0
+UNIT_TESTS := $(patsubst %_test.c,$(BUILD)/test/%_test,$(wildcard token/*/*_test.c emulator/*_test.c))
+API_TESTS := $(patsubst conformance/api/%_test.c,$(BUILD)/conformance/%_test,\
+	$(wildcard conformance/api/*_test.c))
+BENCHES := $(patsubst %_bench.c,$(BUILD)/bench/%_bench,$(wildcard */*_bench.c token/*/*_bench.c))
+FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c emulator/*_fuzz.c))
+
+.PHONY: all check check-format fix-format install uninstall clean bench fuzz asan tsan demo setup tests
+.SECONDARY:
+
+all: $(MODULE) $(EMULATOR)
+
+setup:
+	$(Q)scripts/setup
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC    $<")
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(MODULE): $(call objects,$(TOKEN_SOURCES)) token/api/signet-pkcs11.map
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,-soname,signet-pkcs11.so \
+		-Wl,--version-script=token/api/signet-pkcs11.map -o $@ $(filter %.o,$^) \
+		$(PACKAGE_LIBS) -ldl -lpthread
+
+$(EMULATOR): $(call objects,$(EMULATOR_SOURCES)) emulator/emulator.map
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) \
+		-Wl,-soname,libtss2-tcti-signet.so.0 \
+		-Wl,--version-script=emulator/emulator.map -o $@ $(filter %.o,$^) \
+		-lcrypto -ldl -lpthread
+	$(Q)ln -sf $(@F) $(BUILD)/libtss2-tcti-signet.so
+
+$(COUNT_TCTI): $(call objects,$(COUNT_SOURCES))
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(LINK) -shared -Wl,-soname,$(@F) -o $@ $^ -ltss2-tctildr -ldl -lpthread
+	$(Q)ln -sf $(@F) $(BUILD)/libtss2-tcti-count.so
+
+# Unit tests see the insides of the rooms: they link the objects, not the module.
+# The archives keep each test program to the objects that it uses.
+$(BUILD)/token.a: $(call objects,$(TOKEN_SOURCES))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/emulator.a: $(call objects,$(EMULATOR_SOURCES))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+TEST_LIBS := -lcmocka $(PACKAGE_LIBS) -ldl -lpthread
+
+$(BUILD)/test/token/%_test: $(BUILD)/token/%_test.o $(BUILD)/token.a
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
+
+$(BUILD)/test/emulator/%_test: $(BUILD)/emulator/%_test.o $(BUILD)/emulator.a
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
+
+$(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(API_HELPERS))
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ -lcmocka -ldl -lpthread -lcrypto
+
+$(BUILD)/bench/%_bench: $(BUILD)/%_bench.o
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(PACKAGE_LIBS) -ldl -lpthread
+
+tests: all $(UNIT_TESTS) $(API_TESTS) $(COUNT_TCTI)
+
+check:
+	$(Q)scripts/setup
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)BUILD=$(BUILD) SANITIZE=$(SANITIZE) scripts/check
+
+asan:
+	$(Q)$(MAKE) --no-print-directory check BUILD=build-asan SANITIZE=address,undefined
+
+tsan:
+	$(Q)scripts/setup
+	$(Q)$(MAKE) --no-print-directory tests BUILD=build-tsan SANITIZE=thread
+	$(Q)BUILD=build-tsan scripts/check-threads
+
+demo:
+	$(Q)scripts/setup
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) scripts/demo
+
+bench:
+	$(Q)scripts/setup
+	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
+	$(Q)BUILD=$(BUILD) scripts/bench
+
+# Each fuzzer runs for FUZZ_SECONDS from the seeds beside it.
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZERS)
+	$(Q)for f in $(FUZZERS); do name=$${f#$(BUILD)/fuzz/}; mkdir -p $(BUILD)/fuzz/corpus/$$name; \
+		$$f -max_total_time=$(FUZZ_SECONDS) $(BUILD)/fuzz/corpus/$$name \
+		$$(ls -d $${name}_corpus 2>/dev/null) || exit 1; done
+
+$(BUILD)/fuzz/%_fuzz: %_fuzz.c $(TOKEN_SOURCES) $(EMULATOR_SOURCES)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS) -O1 -g \
+		-fsanitize=fuzzer,address,undefined -o $@ $< \
+		$(if $(filter token/%,$<),$(TOKEN_SOURCES),$(EMULATOR_SOURCES)) \
+		$(PACKAGE_LIBS) -ldl -lpthread
+
+FORMATTED := $(wildcard token/*/*.[ch] emulator/*.[ch] conformance/*/*.[ch] fixtures/*.[ch])
+
+check-format:
+	$(Q)$(CLANG_FORMAT) --dry-run --Werror $(FORMATTED)
+
+fix-format:
+	$(Q)$(CLANG_FORMAT) -i $(FORMATTED)
+
+install: all
+	install -d $(DESTDIR)$(libdir)/pkcs11 $(DESTDIR)$(datadir)/p11-kit/modules
+	install -m 755 $(MODULE) $(DESTDIR)$(libdir)/pkcs11/signet-pkcs11.so
+	install -m 755 $(EMULATOR) $(DESTDIR)$(libdir)/libtss2-tcti-signet.so.0
+	ln -sf libtss2-tcti-signet.so.0 $(DESTDIR)$(libdir)/libtss2-tcti-signet.so
+	printf 'module: %s\n' $(libdir)/pkcs11/signet-pkcs11.so \
+		> $(DESTDIR)$(datadir)/p11-kit/modules/signet.module
+
+uninstall:
+	rm -f $(DESTDIR)$(libdir)/pkcs11/signet-pkcs11.so \
+		$(DESTDIR)$(libdir)/libtss2-tcti-signet.so* \
+		$(DESTDIR)$(datadir)/p11-kit/modules/signet.module
+
+clean:
+	rm -rf $(BUILD) build-asan build-tsan
+
+-include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')

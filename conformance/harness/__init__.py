@@ -1,0 +1,1 @@
+"""What the tests share: TPMs, modules, keys, and running real clients."""

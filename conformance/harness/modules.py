@@ -1,0 +1,71 @@
+"""The module under test: Signet, or a foreign one that a script prepares.
+
+A module serves keys: `serve` answers the environment in which the module shows
+one token for each key, with the key's name as the token's and the objects' label.
+"""
+
+import os
+import re
+import subprocess
+
+from . import keys
+
+
+class Signet:
+    foreign = False
+
+    def __init__(self, path, fixtures, tpm):
+        self.path, self.fixtures, self.tpm = path, fixtures, tpm
+
+    def serve(self, directory, names, extra=""):
+        """Writes a configuration with a section for each name."""
+        conf = os.path.join(directory, "signet.conf")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(f"tpm = {self.tpm.word}\nmanufacturer id = Signet test\n{extra}")
+            for name in names:
+                file.write(f"\n[{name}]\n")
+                file.writelines(f"{self.absolute(line)}\n" for line in self.section(name))
+        return {"SIGNET_CONF": conf}
+
+    def section(self, name):
+        return keys.section(os.path.join(self.fixtures, "all.conf"), name)
+
+    def absolute(self, line):
+        """The line with its file's full path."""
+        word, value = re.split(r"\s*=\s*", line, maxsplit=1)
+        if not value.startswith("handle:"):
+            value = os.path.join(self.fixtures, value)
+        return f"{word} = {value}"
+
+    def pin(self, key):
+        return key.pin
+
+
+class Foreign:
+    foreign = True
+    PIN = "1234"
+
+    def __init__(self, path, fixtures, script, directory):
+        self.path, self.fixtures, self.script, self.directory = path, fixtures, script, directory
+        self.prepared = {}
+
+    def serve(self, directory, names, extra=""):
+        """Lets the script make these tokens, in a place of their own, once."""
+        if names not in self.prepared:
+            place = os.path.join(self.directory, "+".join(names))
+            os.makedirs(place)
+            for name in names:
+                self.prepared[names] = self.prepare(place, name)
+        return self.prepared[names]
+
+    def prepare(self, place, name):
+        key = keys.available("none", True)[name]
+        file = os.path.join(self.fixtures, name)
+        said = subprocess.run(
+            [self.script, place, name, f"{file}.key", f"{file}.crt", self.PIN],
+            env={**os.environ, "KEY_PASSPHRASE": key.pin}, check=True, capture_output=True,
+            text=True).stdout
+        return dict(line.split("=", 1) for line in said.splitlines())
+
+    def pin(self, key):
+        return self.PIN

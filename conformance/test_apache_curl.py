@@ -1,0 +1,97 @@
+"""curl presents the certificate to a real Apache, and Apache serves with a key of the module."""
+
+import shutil
+
+import pytest
+
+from harness import clients, process, sanitize
+from harness.apache import PAGE, Apache, give_away
+
+VERSIONS = ["1.2", "1.3"]
+
+
+@pytest.fixture
+def curl(client, apache, fixtures):
+    clients.need_file("libengine-pkcs11-openssl", *(
+        f"{place}/engines-3/pkcs11.so" for place in clients.library_directories()))
+
+    def fetch(version, *options, **how):
+        return client.run("curl", "-sS", "-i", "--cacert", f"{fixtures}/ca.crt",
+                          f"--tlsv{version}", "--tls-max", version, *options,
+                          apache.url(version), **how)
+    return fetch
+
+
+def uri(module, key, kind=""):
+    pin = module.pin(key)
+    return (f"pkcs11:token={key.name};object={key.name}" + (f";type={kind}" if kind else "")
+            + (f";pin-value={pin}" if pin else ""))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_curl_is_let_in_with_key_and_certificate_by_uri(client, module, key, version, curl):
+    client.serve(key.name)
+    page = curl(version, "--cert", uri(module, key))
+    assert PAGE in page.out
+    assert f"X-Client: {key.name}" in page.out
+    assert f"X-Protocol: TLSv{version}" in page.out
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_curl_is_let_in_with_a_certificate_file_and_the_engine(
+        client, module, key, version, curl, fixtures):
+    client.serve(key.name)
+    page = curl(version, "--engine", "pkcs11", "--key-type", "ENG",
+                "--key", uri(module, key, "private"), "--cert", f"{fixtures}/{key.name}.crt")
+    assert f"X-Client: {key.name}" in page.out
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_curl_without_a_certificate_is_refused(curl, version):
+    page = curl(version, status=None)
+    assert page.status != 0
+    assert PAGE not in page.out
+
+
+@pytest.mark.keys("ec-pin")
+def test_curl_with_a_wrong_pin_is_refused(client, curl, key):
+    client.serve(key.name)
+    page = curl("1.3", "--cert", f"pkcs11:token={key.name};object={key.name};pin-value=wrong",
+                status=None)
+    assert page.status != 0
+    assert PAGE not in page.out
+
+
+@pytest.mark.signet
+@pytest.mark.keys("ec", "rsa-pin")
+def test_apache_serves_with_a_key_of_the_module(client, module, key, the_tpm, fixtures):
+    """The server forks and is not root: the module begins anew in its worker."""
+    directory = client.make("server")
+    server = Apache(f"{directory}/apache", fixtures, engine="SSLCryptoDevice pkcs11",
+                    key=uri(module, key, "private"), certificate=f"{directory}/{key.name}.crt",
+                    env=served_apart(directory, module, key, the_tpm, fixtures), verify="none")
+    give_away(directory)
+    try:
+        server.start()
+        for version in VERSIONS:
+            page = client.tool("curl", "-sS", "-k", f"--tlsv{version}", "--tls-max", version,
+                               server.url(version), status=None)
+            assert page.out == PAGE, f"{page}\n{server.errors()}"
+    finally:
+        server.stop()
+    assert not process.complaints(server.errors())
+
+
+def served_apart(directory, module, key, the_tpm, fixtures):
+    """The environment of a server that may not read the files of this user."""
+    word = the_tpm.word
+    if word.startswith("embedded:"):
+        shutil.copytree(the_tpm.directory, f"{directory}/tpm")
+        word = f"embedded:{directory}/tpm"
+    for suffix in ("key", "crt"):
+        shutil.copy(f"{fixtures}/{key.name}.{suffix}", directory)
+    with open(f"{directory}/signet.conf", "w", encoding="utf-8") as file:
+        file.write(f"tpm = {word}\n[{key.name}]\ncertificate = {key.name}.crt\n"
+                   f"private key = {key.name}.key\n")
+    return {"SIGNET_CONF": f"{directory}/signet.conf", "SIGNET_LOG": f"{directory}/log",
+            "PKCS11_MODULE_PATH": module.path, **sanitize.environment()}

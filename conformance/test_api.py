@@ -1,0 +1,220 @@
+"""The programs of conformance/api: C tests of any PKCS#11 module by its path.
+
+Each program runs once for each set of tokens; each sentence of it is one test here.
+"""
+
+import functools
+import glob
+import os
+import re
+import subprocess
+import types
+from dataclasses import dataclass, field
+
+import pytest
+
+from harness import clients, modules, sanitize
+
+API = os.path.join(os.path.dirname(__file__), "api")
+LIMIT = 300  # seconds for a program
+NOISE = re.compile(r"^(1\.\.\d+|# (not )?ok - tests)$")
+LINE = re.compile(r"^(?P<verdict>ok|not ok) \d+ (?P<skip># SKIP )?(?:- )?(?P<name>\w+)$")
+
+# The tokens of a run: a P-256 key, an RSA-2048 key, and a key with a PIN.
+SETS = {
+    "tpm": ("ec", "rsa", "ec-pin"),
+    "rsa-pin": ("ec", "rsa", "rsa-pin"),
+    "software": ("soft-ec", "soft-rsa", "soft-rsa-pin"),
+}
+# Beyond the set "tpm", or "software" for a foreign module: what depends on the key.
+BY_KEY = ("attribute", "content", "derive", "encrypt", "encrypt_rules", "find", "login", "object",
+          "pss", "sign", "sign_data", "sign_rules")
+BY_PIN = ("find", "sign_rules")
+COUNTED = ("count", "trouble")
+
+# What other modules are known to do otherwise: reported as such, not as our failure.
+KNOWN = {
+    "libsofthsm2.so": {
+        "abuse": ("object_functions_refuse_a_session_that_is_not_there",
+                  "keys_are_not_made_or_wrapped_out_of_nothing"),
+        "derive": ("without_a_length_the_whole_secret_is_taken",
+                   "more_than_the_secret_has_cannot_be_asked_for"),
+        "digest": ("digests_begin_and_end_in_order", "a_private_key_is_indigestible"),
+        "encrypt_rules": (
+            "a_message_that_is_too_long_is_out_of_range", "a_changed_ciphertext_is_invalid",
+            "a_wrong_pkcs1_padding_gives_nothing_of_the_plain_text",
+            "ciphertexts_of_another_size_are_out_of_range",
+            "a_ciphertext_beyond_the_modulus_is_invalid", "bad_parameters_of_oaep_are_invalid",
+            "keys_and_order_are_checked"),
+        "exit": ("finalising_in_an_exit_handler_does_no_harm",
+                 "closing_sessions_in_an_exit_handler_does_no_harm",
+                 "finalising_after_every_destructor_does_no_harm",
+                 "closing_sessions_after_every_destructor_does_no_harm"),
+        "login": ("a_logout_without_login_says_so",),
+        "object": ("an_empty_copy_of_a_session_object_is_its_equal",
+                   "copying_the_private_key_does_no_harm"),
+        "pss": ("data_of_another_length_than_the_hash_is_out_of_range",),
+        "sign_data": ("too_much_data_is_out_of_range",),
+        "sign_rules": ("handles_that_are_no_key_are_invalid",
+                       "a_key_of_the_wrong_type_is_refused",
+                       "without_login_nothing_is_signed"),
+    },
+}
+
+
+@dataclass
+class Outcome:
+    verdict: str = "missing"
+    said: list = field(default_factory=list)
+
+
+def programs():
+    """name -> the sentences that its source registers."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(API, "*_test.c"))):
+        with open(path, encoding="utf-8") as source:
+            names = re.findall(r"^\s+(?:test|cmocka_unit_test)\(\s*(\w+)\)", source.read(), re.M)
+        found[os.path.basename(path)[: -len("_test.c")]] = names
+    return found
+
+
+def pytest_generate_tests(metafunc):
+    if "sentence" not in metafunc.fixturenames:
+        return
+    foreign = bool(metafunc.config.getoption("--prepare"))
+    cases = []
+    for program, sentences in programs().items():
+        for name in sets_for(program, foreign):
+            cases += [(program, name, sentence) for sentence in [*sentences, "it_ends_well"]]
+    metafunc.parametrize("program, tokens, sentence", cases,
+                         ids=[f"{program}-{name}-{sentence}" for program, name, sentence in cases])
+
+
+def sets_for(program, foreign):
+    if foreign:
+        return [] if program in COUNTED else ["software"]
+    return ["tpm", *(["rsa-pin"] if program in BY_PIN else []),
+            *(["software"] if program in BY_KEY else [])]
+
+
+def parse(output):
+    """sentence -> Outcome. What a test says comes before its verdict, why it failed after it."""
+    outcomes, said, last = {}, [], Outcome()
+    for line in output.splitlines():
+        if NOISE.match(line):
+            continue
+        match = LINE.match(line)
+        if match:
+            verdict = "skipped" if match["skip"] else match["verdict"]
+            last = outcomes[match["name"]] = Outcome(verdict, said)
+            said = []
+        elif line.startswith("# ") and not said:
+            last.said.append(line)
+        else:
+            said.append(line)
+    return outcomes
+
+
+class Runner:
+    def __init__(self, module, place, build, the_tpm, tpm_kind):
+        self.module, self.build, self.the_tpm = module, build, the_tpm
+        self.tpm_kind = tpm_kind
+        self.directory = os.path.join(place, "api")
+        os.makedirs(self.directory)
+        self.run = functools.lru_cache(maxsize=None)(self.run_once)
+
+    def run_once(self, program, tokens):
+        """The outcomes of a program, its status and all that it said."""
+        path = os.path.join(self.build, "conformance", f"{program}_test")
+        if not os.path.exists(path):
+            pytest.fail(f"there is no program {path}: run make first", pytrace=False)
+        home = os.path.join(self.directory, f"{program}-{tokens}")
+        os.makedirs(home)
+        try:
+            done = subprocess.run([path], env=self.environment(home, program, tokens), cwd=home,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=LIMIT, check=False)
+            status, output = done.returncode, done.stdout
+        except subprocess.TimeoutExpired as late:
+            status, output = f"stopped after {LIMIT} s", late.stdout or b""
+        text = output.decode(errors="replace")
+        return parse(text), status, text
+
+    def environment(self, home, program, tokens):
+        ec, rsa, pin = SETS[tokens]
+        counted = self.counted(home) if program in COUNTED else {}
+        served = self.serving(counted)
+        environment = {
+            "PATH": clients.PATH, "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home,
+            "CMOCKA_MESSAGE_OUTPUT": "TAP", "PKCS11_MODULE": self.module.path,
+            "PKCS11_TOKEN_EC": ec, "PKCS11_TOKEN_RSA": rsa, "PKCS11_TOKEN_PIN": pin,
+            "PKCS11_PIN": "1234", "PKCS11_WRITABLE": "1" if self.module.foreign else "0",
+            "PKCS11_HARDWARE": "1" if self.tpm_kind == "device" else "0",
+            "PKCS11_EXCLUSIVE": "1" if self.tpm_kind == "swtpm" else "0",
+            "SIGNET_LOG": os.path.join(home, "log"),
+            **served.serve(home, SETS[tokens]), **self.sanitizer(), **counted,
+        }
+        if "TEST_SECONDS" in os.environ:
+            environment["TEST_SECONDS"] = os.environ["TEST_SECONDS"]
+        return environment
+
+    def counted(self, home):
+        return {"COUNT_TCTI_LOG": os.path.join(home, "commands"),
+                "COUNT_TCTI_FAULTS": os.path.join(home, "faults")}
+
+    def serving(self, counted):
+        """The module, behind the counting TCTI where commands are counted."""
+        if not counted:
+            return self.module
+        library = os.path.join(self.build, "libtss2-tcti-count.so.0")
+        tpm = types.SimpleNamespace(word=f"{library}:{self.the_tpm.tcti}")
+        return modules.Signet(self.module.path, self.module.fixtures, tpm)
+
+    @staticmethod
+    def sanitizer():
+        """These programs are sanitized themselves: nothing is preloaded, and leaks count."""
+        if not os.environ.get("SANITIZE"):
+            return {}
+        options = {**sanitize.OPTIONS, **{name: os.environ[name] for name in sanitize.OPTIONS
+                                          if name in os.environ}}
+        options["ASAN_OPTIONS"] += ":detect_leaks=1"
+        return options
+
+
+@pytest.fixture(scope="session")
+def runner(module, place, build, the_tpm, tpm_kind):
+    if tpm_kind == "swtpm":
+        survive_wrong_pins(the_tpm.tcti)
+    return Runner(module, place, build, the_tpm, tpm_kind)
+
+
+def survive_wrong_pins(tcti):
+    """swtpm locks itself for a long time after three wrong tries."""
+    subprocess.run([clients.need("tpm2_dictionarylockout"), "-T", tcti, "--setup-parameters",
+                    "--max-tries=100", "--recovery-time=1", "--lockout-recovery-time=1"],
+                   check=True, capture_output=True)
+
+
+def judge(program, tokens, sentence, outcomes, status, text):
+    if sentence == "it_ends_well":
+        failed = sum(outcome.verdict == "not ok" for outcome in outcomes.values())
+        assert status == failed, f"{program}_test ended with {status}:\n{text}"
+        return
+    outcome = outcomes.get(sentence, Outcome())
+    told = "\n".join(outcome.said)
+    if outcome.verdict == "skipped":
+        pytest.skip(told.rpartition("skipped: ")[2])
+    if outcome.verdict == "missing":
+        pytest.fail(f"{program}_test ended with {status} before it came to this:\n{text[-4000:]}",
+                    pytrace=False)
+    if outcome.verdict != "ok":
+        pytest.fail(f"{program}_test with the tokens {', '.join(SETS[tokens])}:\n{told}",
+                    pytrace=False)
+
+
+def test_api(runner, program, tokens, sentence):
+    outcomes, status, text = runner.run(program, tokens)
+    known = KNOWN.get(os.path.basename(runner.module.path), {}).get(program, ())
+    if sentence in known and outcomes.get(sentence, Outcome()).verdict != "ok":
+        pytest.xfail("known of this module")
+    judge(program, tokens, sentence, outcomes, status, text)

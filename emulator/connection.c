@@ -1,0 +1,307 @@
+#include "emulator/connection.h"
+
+#include "emulator/capability.h"
+#include "emulator/error.h"
+#include "emulator/kinds.h"
+#include "emulator/objects.h"
+#include "emulator/registry.h"
+#include "emulator/sessions.h"
+#include "emulator/state.h"
+#include "emulator/tpm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <tss2/tss2_tpm2_types.h>
+#include <unistd.h>
+
+TSS2_RC connection_open(const char *directory, struct connection **ret)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    TSS2_RC rc;
+
+    if (!connection)
+        return TSS2_TCTI_RC_MEMORY;
+    rc = registry_acquire(directory, &connection->instance);
+    if (rc == TSS2_RC_SUCCESS) {
+        rc = instance_enter(connection->instance);
+        if (rc != TSS2_RC_SUCCESS)
+            registry_release(connection->instance);
+    }
+    if (rc != TSS2_RC_SUCCESS) {
+        free(connection);
+        return rc;
+    }
+    connection->number = ++connection->instance->connections_made;
+    connection->next = connection->instance->connections;
+    connection->instance->connections = connection;
+    instance_leave(connection->instance);
+    *ret = connection;
+    return TSS2_RC_SUCCESS;
+}
+
+/* Sessions are in the shared state: flushing them is a change to publish. */
+static void flush_sessions(struct connection *connection)
+{
+    struct instance *instance = connection->instance;
+
+    if (!sessions_any(connection) || directory_lock(&instance->directory) != TSS2_RC_SUCCESS)
+        return;
+    if (!state_is_behind(instance, KIND_CHANGES_SHARED) || state_take_over(instance) == TSS2_RC_SUCCESS) {
+        sessions_flush(connection);
+        (void)state_publish(instance, false);
+    }
+    directory_unlock(&instance->directory);
+}
+
+static void unlink_connection(struct connection *connection)
+{
+    struct connection **at = &connection->instance->connections;
+
+    while (*at && *at != connection)
+        at = &(*at)->next;
+    if (*at)
+        *at = connection->next;
+}
+
+void connection_close(struct connection *connection)
+{
+    struct instance *instance = connection->instance;
+    /* What a forked child inherited is the parent's to flush. */
+    bool ours = instance->process == getpid();
+    bool entered = ours && instance_enter(instance) == TSS2_RC_SUCCESS;
+
+    if (entered)
+        flush_sessions(connection);
+    for (size_t i = 0; i < OBJECTS_MAX; i++)
+        if (connection->objects[i])
+            objects_remove(connection, connection->objects[i], entered && instance->in_step);
+    unlink_connection(connection);
+    if (entered)
+        instance_leave(instance);
+    registry_release(instance);
+    free(connection);
+}
+
+void connections_forget_loaded(struct instance *instance)
+{
+    bool in_step = instance->in_step;
+
+    instance->in_step = false;
+    objects_unload_all(instance);
+    instance->in_step = in_step;
+}
+
+/* One command on its way through the resource manager. */
+struct step {
+    struct connection *connection;
+    const struct message *message;
+    struct command command;
+    struct message translated; /* the command with the TPM's handles */
+    struct object *pinned[COMMAND_HANDLES_MAX];
+    struct object *made;
+};
+
+/* Puts the TPM's handles in the place of the connection's. What does not load
+ * any more (its hierarchy was cleared, say) is gone: TPM_RC_REFERENCE_Hx. */
+static uint32_t translate_handles(struct step *step)
+{
+    step->translated.size = step->message->size;
+    memcpy(step->translated.bytes, step->message->bytes, step->message->size);
+    for (unsigned i = 0; i < step->command.handle_count; i++) {
+        struct object *object;
+        uint32_t rc;
+
+        if (!handle_is_transient(step->command.handles[i]))
+            continue;
+        object = objects_find(step->connection, step->command.handles[i]);
+        if (!object)
+            return TPM2_RC_REFERENCE_H0 + i;
+        rc = objects_pin(step->connection, object);
+        if (rc == TPM2_RC_OBJECT_MEMORY)
+            return rc;
+        if (rc != TPM2_RC_SUCCESS) {
+            objects_remove(step->connection, object, false);
+            return TPM2_RC_REFERENCE_H0 + i;
+        }
+        step->pinned[i] = object;
+        put_u32(step->translated.bytes + HEADER_SIZE + (size_t)i * 4, object->loaded);
+    }
+    return TPM2_RC_SUCCESS;
+}
+
+/* Runs the command until there is room for what it makes. */
+static void process(struct step *step, struct message *response)
+{
+    struct instance *instance = step->connection->instance;
+    bool again = true;
+
+    while (again) {
+        uint32_t rc;
+
+        instance->tpm->operations->process(instance->tpm, step->connection->locality, &step->translated,
+                                           response);
+        rc = response_code(response);
+        again = (rc == TPM2_RC_OBJECT_MEMORY && objects_evict_one(instance)) ||
+                ((rc == TPM2_RC_SESSION_MEMORY || rc == TPM2_RC_SESSION_HANDLES) &&
+                 sessions_reclaim(instance));
+    }
+}
+
+/* Gives what the command made a handle of the connection's. */
+static void adopt_made(struct step *step, struct message *response)
+{
+    uint32_t loaded = response_handle(&step->command, response);
+
+    if (!handle_is_transient(loaded))
+        return;
+    step->made = objects_add(step->connection, loaded);
+    if (step->made) {
+        put_u32(response->bytes + HEADER_SIZE, step->made->handle);
+        return;
+    }
+    (void)tpm_flush(step->connection->instance->tpm, loaded);
+    respond_code(TPM2_RC_OBJECT_MEMORY, response);
+}
+
+static void drop_flushed(struct step *step)
+{
+    for (unsigned i = 0; i < COMMAND_HANDLES_MAX; i++)
+        if (step->pinned[i])
+            objects_remove(step->connection, step->pinned[i], false);
+}
+
+/* TPM2_FlushContext has its handle among the parameters; done without the TPM. */
+static bool flush_own_object(const struct step *step, struct message *response)
+{
+    struct object *object;
+    uint32_t handle;
+
+    if (step->command.code != TPM2_CC_FlushContext || step->command.has_sessions ||
+        step->message->size != HEADER_SIZE + 4)
+        return false;
+    handle = get_u32(step->message->bytes + HEADER_SIZE);
+    if (!handle_is_transient(handle))
+        return false;
+    object = objects_find(step->connection, handle);
+    if (object)
+        objects_remove(step->connection, object, true);
+    respond_code(object ? TPM2_RC_SUCCESS : TPM2_RC_HANDLE | TPM2_RC_P | TPM2_RC_1, response);
+    return true;
+}
+
+static void execute(struct step *step, struct message *response)
+{
+    uint32_t rc;
+
+    if (flush_own_object(step, response) ||
+        capability_answer_objects(step->connection, &step->command, step->message, response))
+        return;
+    rc = translate_handles(step);
+    if (rc == TPM2_RC_SUCCESS)
+        process(step, response);
+    else
+        respond_code(rc, response);
+    objects_unpin_all(step->connection);
+    if (response_code(response) != TPM2_RC_SUCCESS)
+        return;
+    if (step->command.flushes_handles)
+        drop_flushed(step);
+    adopt_made(step, response);
+    sessions_note(step->connection, &step->command, step->message, response);
+    capability_hide_foreign_sessions(step->connection, &step->command, step->message, response);
+}
+
+/* Did the command change what the others must see? */
+static bool must_publish(const struct step *step, enum command_kind kind, const struct message *response)
+{
+    struct tpm_backend *tpm = step->connection->instance->tpm;
+
+    if (tpm->operations->has_stored(tpm))
+        return true;
+    if (response_code(response) != TPM2_RC_SUCCESS)
+        return false;
+    return kind >= KIND_CHANGES_SHARED || response_spends_commit(&step->command, response);
+}
+
+static void undo(struct step *step)
+{
+    if (step->made)
+        objects_remove(step->connection, step->made, true);
+    step->made = NULL;
+    for (unsigned i = 0; i < COMMAND_HANDLES_MAX; i++)
+        step->pinned[i] = NULL;
+}
+
+/* Runs the command on the state that it needs and publishes what it changed.
+ * TSS2_TCTI_RC_TRY_AGAIN: it changed shared state that had moved on meanwhile,
+ * which a command on own objects finds out afterwards; it is undone. */
+static TSS2_RC attempt(struct step *step, enum command_kind kind, struct message *response)
+{
+    struct instance *instance = step->connection->instance;
+    bool hard;
+    TSS2_RC rc;
+
+    if (state_is_behind(instance, kind)) {
+        rc = state_take_over(instance);
+        if (rc != TSS2_RC_SUCCESS)
+            return rc;
+    }
+    execute(step, response);
+    if (response_code(response) == TPM2_RC_FAILURE) {
+        /* Failure mode is left as a chip leaves it: by a restart, from the last
+         * good state. */
+        instance->in_step = false;
+        return TSS2_RC_SUCCESS;
+    }
+    if (!must_publish(step, kind, response))
+        return TSS2_RC_SUCCESS;
+    if (state_is_behind(instance, KIND_CHANGES_SHARED)) {
+        undo(step);
+        rc = state_take_over(instance);
+        return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_TRY_AGAIN : rc;
+    }
+    hard = kind == KIND_CHANGES_HARD || kind < KIND_CHANGES_SHARED;
+    rc = state_publish(instance, hard);
+    if (rc != TSS2_RC_SUCCESS)
+        undo(step);
+    return rc;
+}
+
+static TSS2_RC run_in_turn(struct connection *connection, const struct message *message,
+                           struct message *response)
+{
+    struct instance *instance = connection->instance;
+    struct step step; /* not initialized as a whole: it holds a message's room */
+    enum command_kind kind;
+    TSS2_RC rc;
+
+    step.connection = connection;
+    step.message = message;
+    memset(step.pinned, 0, sizeof(step.pinned));
+    step.made = NULL;
+    command_parse(message, &instance->commands, &step.command);
+    kind = command_kind(&step.command, message);
+    instance->commands_run++;
+    /* Every command takes its turn, for now: KIND_OWN_OBJECTS could go without,
+     * and come back here when it finds that it has to publish. */
+    rc = directory_lock(&instance->directory);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    do {
+        rc = attempt(&step, kind, response);
+    } while (rc == TSS2_TCTI_RC_TRY_AGAIN);
+    directory_unlock(&instance->directory);
+    return rc;
+}
+
+void connection_run(struct connection *connection, const struct message *command, struct message *response)
+{
+    TSS2_RC rc = instance_enter(connection->instance);
+
+    if (rc == TSS2_RC_SUCCESS) {
+        rc = run_in_turn(connection, command, response);
+        instance_leave(connection->instance);
+    }
+    if (rc != TSS2_RC_SUCCESS)
+        respond_code(TPM2_RC_NV_UNAVAILABLE, response);
+}

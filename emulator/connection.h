@@ -1,0 +1,34 @@
+#ifndef EMULATOR_CONNECTION_H
+#define EMULATOR_CONNECTION_H
+
+#include "emulator/instance.h"
+
+#define OBJECTS_MAX 256
+
+struct object;
+
+/* One TCTI context's view of an instance: its own transient objects, its own
+ * sessions to clean up, its locality. */
+struct connection {
+    struct connection *next;
+    struct instance *instance;
+    uint32_t number;
+    uint8_t locality;
+    struct object *objects[OBJECTS_MAX];
+};
+
+/* Connects to the TPM of a state directory; powers it on if need be. */
+TSS2_RC connection_open(const char *directory, struct connection **ret);
+
+/* Flushes what the connection made and left loaded, and frees it. */
+void connection_close(struct connection *connection);
+
+/* Runs a command in the turn of this process. There is always a response: what
+ * keeps a state from being read or stored is TPM_RC_NV_UNAVAILABLE, with the
+ * reason as error text, and the command has then had no effect. */
+void connection_run(struct connection *connection, const struct message *command, struct message *response);
+
+/* Notes that nothing is loaded for any connection, whatever the TPM has. */
+void connections_forget_loaded(struct instance *instance);
+
+#endif

@@ -1,0 +1,241 @@
+#include "emulator/control.h"
+
+#include "emulator/error.h"
+#include "emulator/swtpm_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONTROL_MAGIC 0x31305447495373ffull
+#define CONTROL_VERSION 1u
+#define CONTROL_PAGE_SIZE 4096
+#define SLOT_SIZE (1024 * 1024)
+
+struct control_page {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t reserved;
+    _Atomic uint64_t word;
+};
+
+struct slot_head {
+    uint64_t checksum; /* of all that follows, and of the state */
+    uint32_t generation;
+    uint32_t permanent_size;
+    uint32_t running_size;
+    uint32_t reserved;
+    char boot_id[BOOT_ID_SIZE];
+    struct session_owner sessions[SESSIONS_MAX];
+};
+
+_Static_assert(sizeof(struct slot_head) + PERMANENT_STATE_MAX + VOLATILE_STATE_MAX <= SLOT_SIZE,
+               "a slot holds the largest state");
+
+void tpm_state_free(struct tpm_state *state)
+{
+    blob_free(&state->permanent);
+    blob_free(&state->running);
+}
+
+static TSS2_RC failed(const char *doing)
+{
+    error_set("%s: %s: %s", CONTROL_FILE, doing, strerror(errno));
+    return TSS2_TCTI_RC_IO_ERROR;
+}
+
+static bool page_is_ours(int fd)
+{
+    struct control_page page;
+
+    return pread(fd, &page, sizeof(page), 0) == (ssize_t)sizeof(page) && page.magic == CONTROL_MAGIC &&
+           page.version == CONTROL_VERSION;
+}
+
+static int write_page(int fd)
+{
+    union {
+        struct control_page page;
+        uint8_t bytes[CONTROL_PAGE_SIZE];
+    } first = { .bytes = { 0 } };
+
+    first.page.magic = CONTROL_MAGIC;
+    first.page.version = CONTROL_VERSION;
+    errno = ENOSPC;
+    return pwrite(fd, first.bytes, sizeof(first), 0) == (ssize_t)sizeof(first) ? 0 : -1;
+}
+
+static int open_file(const struct directory *directory)
+{
+    const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    int fd = openat(directory->fd, CONTROL_FILE, flags, 0600);
+    struct stat status;
+
+    if (fd < 0 || page_is_ours(fd))
+        return fd;
+    /* Another version's file may be mapped by others: replace, never cut it. */
+    if (fstat(fd, &status) == 0 && status.st_size > 0) {
+        (void)close(fd);
+        if (unlinkat(directory->fd, CONTROL_FILE, 0) != 0)
+            return -1;
+        fd = openat(directory->fd, CONTROL_FILE, flags, 0600);
+    }
+    if (fd >= 0 && write_page(fd) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+TSS2_RC control_open(const struct directory *directory, struct control *ret)
+{
+    struct control control = CONTROL_CLOSED;
+    void *page;
+
+    control.fd = open_file(directory);
+    if (control.fd < 0)
+        return failed("cannot open or make");
+    page = mmap(NULL, CONTROL_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, control.fd, 0);
+    if (page == MAP_FAILED) {
+        TSS2_RC rc = failed("cannot map");
+
+        control_close(&control);
+        return rc;
+    }
+    control.page = page;
+    *ret = control;
+    return TSS2_RC_SUCCESS;
+}
+
+void control_close(struct control *control)
+{
+    if (control->page)
+        (void)munmap(control->page, CONTROL_PAGE_SIZE);
+    if (control->fd >= 0)
+        (void)close(control->fd);
+    *control = (struct control)CONTROL_CLOSED;
+}
+
+uint64_t control_word(const struct control *control)
+{
+    return atomic_load_explicit(&control->page->word, memory_order_acquire);
+}
+
+bool control_is_linked(const struct control *control)
+{
+    struct stat status;
+
+    return fstat(control->fd, &status) == 0 && status.st_nlink > 0;
+}
+
+/* Tells a half-written slot after a power loss; no protection against intent. */
+static uint64_t checksum(uint64_t sum, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+    uint64_t word;
+
+    for (; size >= sizeof(word); at += sizeof(word), size -= sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        sum = (sum ^ word) * 0x9e3779b97f4a7c15ull;
+        sum ^= sum >> 29;
+    }
+    for (; size > 0; at++, size--)
+        sum = (sum ^ *at) * 0x9e3779b97f4a7c15ull;
+    return sum;
+}
+
+static uint64_t slot_checksum(const struct slot_head *head, const uint8_t *permanent, const uint8_t *running)
+{
+    const uint8_t *covered = (const uint8_t *)head + sizeof(head->checksum);
+    uint64_t sum = checksum(CONTROL_MAGIC, covered, sizeof(*head) - sizeof(head->checksum));
+
+    sum = checksum(sum, permanent, head->permanent_size);
+    return checksum(sum, running, head->running_size);
+}
+
+static off_t slot_offset(uint32_t generation)
+{
+    return CONTROL_PAGE_SIZE + (off_t)(generation & 1) * SLOT_SIZE;
+}
+
+static bool read_at(int fd, void *to, size_t size, off_t offset)
+{
+    return pread(fd, to, size, offset) == (ssize_t)size;
+}
+
+static TSS2_RC no_state(uint32_t generation)
+{
+    error_set("%s: generation %u is not whole", CONTROL_FILE, generation);
+    return TSS2_TCTI_RC_IO_ERROR;
+}
+
+TSS2_RC control_read(const struct control *control, uint32_t generation, struct tpm_state *ret)
+{
+    BLOB_SCOPE struct blob both = { NULL, 0 };
+    TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
+    struct slot_head head;
+    const off_t offset = slot_offset(generation);
+
+    if (!read_at(control->fd, &head, sizeof(head), offset) || head.generation != generation ||
+        head.permanent_size > PERMANENT_STATE_MAX || head.running_size > VOLATILE_STATE_MAX)
+        return no_state(generation);
+    both.size = (size_t)head.permanent_size + head.running_size;
+    both.data = malloc(both.size + 1);
+    if (!both.data)
+        return TSS2_TCTI_RC_MEMORY;
+    if (!read_at(control->fd, both.data, both.size, offset + (off_t)sizeof(head)) ||
+        slot_checksum(&head, both.data, both.data + head.permanent_size) != head.checksum)
+        return no_state(generation);
+    if (blob_copy(both.data, head.permanent_size, &state.permanent) != 0 ||
+        blob_copy(both.data + head.permanent_size, head.running_size, &state.running) != 0)
+        return TSS2_TCTI_RC_MEMORY;
+    memcpy(state.sessions, head.sessions, sizeof(state.sessions));
+    memcpy(state.boot_id, head.boot_id, sizeof(state.boot_id));
+    state.boot_id[BOOT_ID_SIZE - 1] = '\0';
+    *ret = state;
+    state = (struct tpm_state)TPM_STATE_EMPTY;
+    return TSS2_RC_SUCCESS;
+}
+
+TSS2_RC control_write(const struct control *control, uint32_t generation, const struct tpm_state *state)
+{
+    BLOB_SCOPE struct blob slot = { NULL, 0 };
+    struct slot_head head = { .generation = generation,
+                              .permanent_size = (uint32_t)state->permanent.size,
+                              .running_size = (uint32_t)state->running.size };
+
+    if (state->permanent.size > PERMANENT_STATE_MAX || state->running.size > VOLATILE_STATE_MAX) {
+        error_set("the TPM's state is larger than this version can share (%zu and %zu bytes)",
+                  state->permanent.size, state->running.size);
+        return TSS2_TCTI_RC_IO_ERROR;
+    }
+    memcpy(head.boot_id, state->boot_id, sizeof(head.boot_id));
+    memcpy(head.sessions, state->sessions, sizeof(head.sessions));
+    head.checksum = slot_checksum(&head, state->permanent.data, state->running.data);
+    slot.size = sizeof(head) + state->permanent.size + state->running.size;
+    slot.data = malloc(slot.size);
+    if (!slot.data)
+        return TSS2_TCTI_RC_MEMORY;
+    memcpy(slot.data, &head, sizeof(head));
+    memcpy(slot.data + sizeof(head), state->permanent.data, state->permanent.size);
+    memcpy(slot.data + sizeof(head) + state->permanent.size, state->running.data, state->running.size);
+    errno = ENOSPC;
+    if (pwrite(control->fd, slot.data, slot.size, slot_offset(generation)) != (ssize_t)slot.size)
+        return failed("cannot write");
+    return TSS2_RC_SUCCESS;
+}
+
+uint64_t control_flip(const struct control *control, uint32_t generation, bool hard)
+{
+    uint64_t word = control_word(control);
+    uint32_t hard_generation = control_hard_generation(word) + (hard ? 1 : 0);
+
+    word = (uint64_t)hard_generation << 32 | generation;
+    atomic_store_explicit(&control->page->word, word, memory_order_release);
+    return word;
+}

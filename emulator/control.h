@@ -1,0 +1,79 @@
+#ifndef EMULATOR_CONTROL_H
+#define EMULATOR_CONTROL_H
+
+#include "emulator/directory.h"
+
+#include <stdatomic.h>
+
+#define CONTROL_FILE "signet.state"
+#define VOLATILE_STATE_MAX (128u * 1024)
+#define SESSIONS_MAX 64
+#define BOOT_ID_SIZE 40
+
+/* Who has a session loaded. handle 0: the row is free. owner 0: nobody in
+ * particular, as for a session whose context a client saved. */
+struct session_owner {
+    uint64_t owner;
+    uint32_t handle;
+    uint32_t connection;
+};
+
+/* All that makes the running TPM, apart from the connections' own objects. */
+struct tpm_state {
+    struct blob permanent;
+    struct blob running; /* libtpms' volatile state */
+    struct session_owner sessions[SESSIONS_MAX];
+    char boot_id[BOOT_ID_SIZE];
+};
+
+#define TPM_STATE_EMPTY { .permanent = { NULL, 0 } }
+
+void tpm_state_free(struct tpm_state *state);
+#define TPM_STATE_SCOPE __attribute__((cleanup(tpm_state_free)))
+
+/* The control file, mapped by every process on a state directory: one word that
+ * says which of two slots is the present state. A publish writes the idle slot,
+ * then stores the word; a process killed between the two has changed nothing.
+ *
+ * The word is {hard generation, generation}, each 32 bits. The generation moves
+ * with every publish; the hard one with those that commands on own objects can
+ * notice (kinds.h). The state's slot is generation & 1. */
+struct control {
+    int fd;
+    struct control_page *page;
+};
+
+#define CONTROL_CLOSED { .fd = -1, .page = NULL }
+
+static inline uint32_t control_generation(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+static inline uint32_t control_hard_generation(uint64_t word)
+{
+    return (uint32_t)(word >> 32);
+}
+
+/* Opens and maps the control file; makes it if it is missing or of another
+ * version. The caller holds the directory's lock. */
+TSS2_RC control_open(const struct directory *directory, struct control *ret);
+void control_close(struct control *control);
+
+/* The present word; 0 if nothing was ever published. Needs no lock. */
+uint64_t control_word(const struct control *control);
+
+/* Is the file still the one that others would open? */
+bool control_is_linked(const struct control *control);
+
+/* Reads the slot of a generation. TSS2_TCTI_RC_IO_ERROR if it does not hold a
+ * whole state of just that generation. */
+TSS2_RC control_read(const struct control *control, uint32_t generation, struct tpm_state *ret);
+
+/* Writes the state as that of a generation. Nobody sees it before control_flip. */
+TSS2_RC control_write(const struct control *control, uint32_t generation, const struct tpm_state *state);
+
+/* Makes the generation the present one; returns the new word. */
+uint64_t control_flip(const struct control *control, uint32_t generation, bool hard);
+
+#endif

@@ -1,0 +1,51 @@
+#ifndef EMULATOR_DIRECTORY_H
+#define EMULATOR_DIRECTORY_H
+
+#include "emulator/bytes.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <tss2/tss2_common.h>
+
+/* A state directory, held open, and its locks:
+ *   signet.lock  flock: whoever runs a command that needs the shared state.
+ *                A byte of it, at the offset `owner`, stays locked while the
+ *                process lives: what dead processes left is told apart by it.
+ *   .lock        read-locked by all of us, write-locked by a running swtpm. */
+struct directory {
+    char path[PATH_MAX];
+    int fd;
+    int lock_fd;
+    int swtpm_lock_fd;
+    uint64_t owner;
+};
+
+#define DIRECTORY_CLOSED { .fd = -1, .lock_fd = -1, .swtpm_lock_fd = -1 }
+
+/* Opens the directory, made with its parents (mode 0700) if it is missing.
+ * Failures have an error text that names the path. */
+TSS2_RC directory_open(const char *path, struct directory *ret);
+void directory_close(struct directory *directory);
+
+/* Opens the lock files, with a new owner. An error if a swtpm runs on the
+ * directory. Closes what was open before: after a fork those belong to the parent. */
+TSS2_RC directory_open_locks(struct directory *directory);
+
+/* Closes the lock files without unlocking. Async-signal-safe. */
+void directory_drop_locks(struct directory *directory);
+
+/* Waits for the turn of this process. */
+TSS2_RC directory_lock(struct directory *directory);
+void directory_unlock(struct directory *directory);
+
+/* Does the process that had this owner live? */
+bool directory_owner_lives(const struct directory *directory, uint64_t owner);
+
+/* Reads a whole file. A missing one is success with an empty *ret. */
+TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum, struct blob *ret);
+
+/* Replaces a file durably and at once: new file, fsync, rename, fsync. */
+TSS2_RC directory_replace(const struct directory *directory, const char *name, const struct blob *content);
+
+#endif

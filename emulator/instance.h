@@ -1,0 +1,61 @@
+#ifndef EMULATOR_INSTANCE_H
+#define EMULATOR_INSTANCE_H
+
+#include "emulator/backend.h"
+#include "emulator/command.h"
+#include "emulator/control.h"
+#include "emulator/directory.h"
+
+#include <pthread.h>
+
+struct connection;
+
+/* One TPM as this process has it: its copy of the state that all processes
+ * share. One for each state directory, used by any number of connections. */
+struct instance {
+    /* The registry's, under its lock. */
+    struct instance *next;
+    unsigned users;
+    dev_t device;
+    ino_t inode;
+
+    /* Held for the length of a command; all below is under it. */
+    pthread_mutex_t lock;
+    bool busy;    /* the lock is held: what a fork reads in the child */
+    bool damaged; /* a fork caught the instance busy: its copy is not to be used */
+    pid_t process;
+
+    struct directory directory;
+    struct control control;
+    struct tpm_backend *tpm;
+    struct command_attributes commands;
+    struct connection *connections;
+    uint32_t connections_made;
+    uint64_t commands_run;
+
+    /* Which published state the TPM runs, and what of it must be published again. */
+    bool in_step; /* false: the TPM's state is to be thrown away */
+    uint64_t word;
+    struct blob permanent;
+    struct session_owner sessions[SESSIONS_MAX];
+    char boot_id[BOOT_ID_SIZE];
+};
+
+/* Makes an instance on an open directory, which it then owns; nothing runs yet. */
+TSS2_RC instance_new(struct directory *take_directory, struct instance **ret);
+
+/* Powers the TPM on, if it is not: resumes what others run, or manufactures. */
+TSS2_RC instance_open(struct instance *instance);
+
+/* Frees the instance and its TPM. It must have no connections. */
+void instance_free(struct instance *instance);
+
+/* In the child of a fork, before anything else runs there. Async-signal-safe. */
+void instance_forked(struct instance *instance);
+
+/* Locks out the other threads, and after a fork makes the instance the child's
+ * own. On failure nothing is locked. */
+TSS2_RC instance_enter(struct instance *instance);
+void instance_leave(struct instance *instance);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef EMULATOR_KINDS_H
+#define EMULATOR_KINDS_H
+
+#include "emulator/command.h"
+
+/* How much of a shared TPM a command touches. */
+enum command_kind {
+    /* Needs the connection's own objects alone, and of what is shared just what
+     * seldom changes: hierarchies, persistent objects (the hard generation).
+     * Publishes nothing. Today these take the lock as all others do; they are
+     * the ones that can do without. */
+    KIND_OWN_OBJECTS,
+    /* Reads what is shared: takes the present state over first. */
+    KIND_READS_SHARED,
+    /* Changes what is shared, but nothing that KIND_OWN_OBJECTS depends on. */
+    KIND_CHANGES_SHARED,
+    /* Changes what all others depend on: moves the hard generation. */
+    KIND_CHANGES_HARD,
+};
+
+/* The kind that a command has by its code, sessions and handles. */
+enum command_kind command_kind(const struct command *command, const struct message *message);
+
+/* Did the command, whatever its kind, use up a value of the commit counter? Its
+ * answer tells. Used twice, such a value gives the private key away, so the use
+ * must be published. */
+bool response_spends_commit(const struct command *command, const struct message *response);
+
+#endif

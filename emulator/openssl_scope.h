@@ -1,0 +1,29 @@
+#ifndef EMULATOR_OPENSSL_SCOPE_H
+#define EMULATOR_OPENSSL_SCOPE_H
+
+#include <openssl/types.h>
+
+/* libtpms uses OpenSSL's default library context. If that one can lead back to
+ * a TPM provider, a TPM command would start another inside itself. So every call
+ * into libtpms runs with a private context as the thread's default. */
+
+/* A library context with nothing but OpenSSL's default provider, and without the
+ * host's openssl.cnf. NULL on failure, with an error text. */
+OSSL_LIB_CTX *openssl_private_context(void);
+
+struct openssl_scope {
+    OSSL_LIB_CTX *outer;
+};
+
+/* Makes the private context the thread's default until openssl_leave, which also
+ * forgets the errors queued in between. */
+struct openssl_scope openssl_enter(OSSL_LIB_CTX *private_context);
+void openssl_leave(struct openssl_scope *scope);
+
+#define OPENSSL_SCOPE __attribute__((cleanup(openssl_leave)))
+
+/* Has the host's configuration read now, outside all locks: it may load a
+ * provider that opens a TPM through this library. */
+void openssl_read_host_configuration(void);
+
+#endif

@@ -1,0 +1,187 @@
+#include "emulator/power.h"
+
+#include "emulator/error.h"
+#include "emulator/state.h"
+#include "emulator/swtpm_file.h"
+#include "emulator/tpm.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <tss2/tss2_tpm2_types.h>
+#include <unistd.h>
+
+#define LOCKOUT_MAX_TRIES 32
+#define LOCKOUT_RECOVERY_SECONDS 10
+
+static void read_boot_id(char boot_id[BOOT_ID_SIZE])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    memset(boot_id, 0, BOOT_ID_SIZE);
+    if (fd < 0)
+        return;
+    if (read(fd, boot_id, BOOT_ID_SIZE - 1) < 0)
+        boot_id[0] = '\0';
+    (void)close(fd);
+    boot_id[strcspn(boot_id, "\n")] = '\0';
+}
+
+static TSS2_RC name_file(const struct instance *instance, TSS2_RC rc)
+{
+    char path[PATH_MAX + 32];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", instance->directory.path, SWTPM_PERMANENT_FILE);
+    error_prefix(path);
+    return rc;
+}
+
+static TSS2_RC read_permanent(const struct instance *instance, struct blob *ret)
+{
+    BLOB_SCOPE struct blob file = { NULL, 0 };
+    TSS2_RC rc = directory_read(&instance->directory, SWTPM_PERMANENT_FILE,
+                                PERMANENT_STATE_MAX + SWTPM_HEADER_SIZE, &file);
+
+    if (rc != TSS2_RC_SUCCESS || !file.data)
+        return rc;
+    rc = swtpm_file_unwrap(&file, ret);
+    return rc == TSS2_RC_SUCCESS ? rc : name_file(instance, rc);
+}
+
+static bool blobs_equal(const struct blob *left, const struct blob *right)
+{
+    return left->size == right->size && memcmp(left->data, right->data, left->size) == 0;
+}
+
+/* Finds the published state that belongs to the permanent file. That may be one
+ * whose publisher died between the file and the word: then it is completed. */
+static bool find_published(struct instance *instance, const struct blob *permanent, struct tpm_state *ret)
+{
+    uint32_t present = control_generation(control_word(&instance->control));
+    const uint32_t candidates[] = { present, state_next_generation(present) };
+
+    for (int i = 0; i < 2; i++) {
+        TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
+
+        if (control_read(&instance->control, candidates[i], &state) != TSS2_RC_SUCCESS ||
+            !blobs_equal(&state.permanent, permanent))
+            continue;
+        if (candidates[i] != present)
+            (void)control_flip(&instance->control, candidates[i], true);
+        *ret = state;
+        state = (struct tpm_state)TPM_STATE_EMPTY;
+        return true;
+    }
+    return false;
+}
+
+static TSS2_RC startup(struct instance *instance)
+{
+    uint32_t rc = tpm_startup_clear(instance->tpm);
+
+    if (rc == TPM2_RC_SUCCESS)
+        return TSS2_RC_SUCCESS;
+    error_set("TPM2_Startup fails with 0x%x", rc);
+    return TSS2_TCTI_RC_GENERAL_FAILURE;
+}
+
+/* Takes over what the TPM stored so far; the caller's permanent state if nothing. */
+static TSS2_RC keep_stored(struct instance *instance)
+{
+    struct blob stored = { NULL, 0 };
+    TSS2_RC rc;
+
+    if (!instance->tpm->operations->has_stored(instance->tpm))
+        return TSS2_RC_SUCCESS;
+    rc = instance->tpm->operations->take_stored(instance->tpm, &stored);
+    if (rc == TSS2_RC_SUCCESS)
+        blob_move(&instance->permanent, &stored);
+    return rc;
+}
+
+static TSS2_RC manufacture(struct instance *instance)
+{
+    TSS2_RC rc = instance->tpm->operations->start(instance->tpm, NULL, NULL);
+    uint32_t lockout;
+
+    if (rc == TSS2_RC_SUCCESS)
+        rc = startup(instance);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    lockout = tpm_set_lockout(instance->tpm, LOCKOUT_MAX_TRIES, LOCKOUT_RECOVERY_SECONDS,
+                              LOCKOUT_RECOVERY_SECONDS);
+    if (lockout != TPM2_RC_SUCCESS) {
+        error_set("TPM2_DictionaryAttackParameters fails with 0x%x", lockout);
+        return TSS2_TCTI_RC_GENERAL_FAILURE;
+    }
+    return state_publish(instance, true);
+}
+
+/* _TPM_Init and TPM2_Startup(CLEAR) on instance->permanent. */
+static TSS2_RC cold_start(struct instance *instance)
+{
+    TSS2_RC rc = instance->tpm->operations->start(instance->tpm, &instance->permanent, NULL);
+
+    if (rc == TSS2_RC_SUCCESS)
+        rc = startup(instance);
+    if (rc != TSS2_RC_SUCCESS)
+        return name_file(instance, rc);
+    memset(instance->sessions, 0, sizeof(instance->sessions));
+    return state_publish(instance, true);
+}
+
+/* The machine went down without a word to the TPM, as machines do. A chip would
+ * count that as a failed try; we still have the volatile state, and can shut it
+ * down in order before the reset. */
+static TSS2_RC orderly_reset(struct instance *instance, const struct tpm_state *state)
+{
+    TSS2_RC rc = instance->tpm->operations->start(instance->tpm, &state->permanent, &state->running);
+
+    if (rc == TSS2_RC_SUCCESS && tpm_shutdown_clear(instance->tpm) == TPM2_RC_SUCCESS)
+        rc = keep_stored(instance);
+    instance->tpm->operations->stop(instance->tpm);
+    return rc == TSS2_TCTI_RC_MEMORY ? rc : cold_start(instance);
+}
+
+static TSS2_RC start_from(struct instance *instance, struct blob *take_permanent)
+{
+    TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
+    bool published = find_published(instance, take_permanent, &state);
+
+    blob_move(&instance->permanent, take_permanent);
+    if (published && strcmp(state.boot_id, instance->boot_id) != 0)
+        return orderly_reset(instance, &state);
+    if (published && state_take_over(instance) == TSS2_RC_SUCCESS)
+        return TSS2_RC_SUCCESS;
+    /* Changed by swtpm; or the volatile state is one that this libtpms cannot
+     * read. It is lost in any reset, so a reset it is. */
+    return cold_start(instance);
+}
+
+TSS2_RC power_on(struct instance *instance)
+{
+    BLOB_SCOPE struct blob permanent = { NULL, 0 };
+    TSS2_RC rc = read_permanent(instance, &permanent);
+
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    read_boot_id(instance->boot_id);
+    if (permanent.data) {
+        rc = start_from(instance, &permanent);
+    } else if (control_word(&instance->control) == 0) {
+        rc = manufacture(instance);
+    } else {
+        error_set("the file is missing, yet %s says that a TPM was made here; bring it back, or remove both "
+                  "for a new TPM",
+                  CONTROL_FILE);
+        return name_file(instance, TSS2_TCTI_RC_IO_ERROR);
+    }
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS ||
+        tpm_read_commands(instance->tpm, &instance->commands) != TPM2_RC_SUCCESS) {
+        error_set("libtpms does not answer");
+        return TSS2_TCTI_RC_GENERAL_FAILURE;
+    }
+    return TSS2_RC_SUCCESS;
+}

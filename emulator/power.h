@@ -1,0 +1,17 @@
+#ifndef EMULATOR_POWER_H
+#define EMULATOR_POWER_H
+
+#include "emulator/instance.h"
+
+/* Starts the TPM of an instance whose parts are open, under the directory's lock:
+ * - others run it, or ran it since the machine started: goes on from there,
+ *   with no TPM2_Startup, so that no exit, however unclean, counts as a try;
+ * - the machine was started since, or swtpm changed the permanent state:
+ *   a TPM reset, orderly if the volatile state is still there;
+ * - nothing there: manufactures, with lockout parameters that a developer
+ *   survives (32 tries, one given back each 10 s, lockout authorization
+ *   usable again after 10 s) and empty hierarchy authorizations.
+ * A state that cannot be read is an error that names the file, and stays. */
+TSS2_RC power_on(struct instance *instance);
+
+#endif

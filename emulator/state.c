@@ -1,0 +1,109 @@
+#include "emulator/state.h"
+
+#include "emulator/error.h"
+#include "emulator/objects.h"
+#include "emulator/swtpm_file.h"
+#include "emulator/tpm.h"
+
+#include <string.h>
+#include <tss2/tss2_tpm2_types.h>
+
+uint32_t state_next_generation(uint32_t generation)
+{
+    /* 0 means that nothing was ever published; 2 has its slot. */
+    return generation + 1 != 0 ? generation + 1 : 2;
+}
+
+bool state_is_behind(const struct instance *instance, enum command_kind kind)
+{
+    uint64_t word = control_word(&instance->control);
+
+    if (!instance->in_step)
+        return true;
+    if (kind == KIND_OWN_OBJECTS)
+        return control_hard_generation(word) != control_hard_generation(instance->word);
+    return word != instance->word;
+}
+
+TSS2_RC state_take_over(struct instance *instance)
+{
+    TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
+    uint64_t word = control_word(&instance->control);
+    TSS2_RC rc = control_read(&instance->control, control_generation(word), &state);
+
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    objects_unload_all(instance);
+    instance->in_step = false;
+    rc = instance->tpm->operations->start(instance->tpm, &state.permanent, &state.running);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS) {
+        error_set("the TPM's random number generator takes no entropy");
+        return TSS2_TCTI_RC_GENERAL_FAILURE;
+    }
+    memcpy(instance->sessions, state.sessions, sizeof(instance->sessions));
+    blob_move(&instance->permanent, &state.permanent);
+    instance->word = word;
+    instance->in_step = true;
+    return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC write_permanent(const struct instance *instance, const struct blob *permanent)
+{
+    BLOB_SCOPE struct blob file = { NULL, 0 };
+    TSS2_RC rc;
+
+    if (!control_is_linked(&instance->control)) {
+        error_set("%s: the state was removed while in use", instance->directory.path);
+        return TSS2_TCTI_RC_IO_ERROR;
+    }
+    rc = swtpm_file_wrap(permanent, &file);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    return directory_replace(&instance->directory, SWTPM_PERMANENT_FILE, &file);
+}
+
+static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool *ret_stored)
+{
+    const struct tpm_backend_operations *tpm = instance->tpm->operations;
+    TSS2_RC rc;
+
+    *ret_stored = tpm->has_stored(instance->tpm);
+    if (*ret_stored)
+        rc = tpm->take_stored(instance->tpm, &state->permanent);
+    else
+        rc = blob_copy(instance->permanent.data, instance->permanent.size, &state->permanent) == 0
+                 ? TSS2_RC_SUCCESS
+                 : TSS2_TCTI_RC_MEMORY;
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    memcpy(state->sessions, instance->sessions, sizeof(state->sessions));
+    memcpy(state->boot_id, instance->boot_id, sizeof(state->boot_id));
+    return tpm->running_state(instance->tpm, &state->running);
+}
+
+/* The order is what makes it safe to be killed: the idle slot, which nobody
+ * reads; the permanent file; the word. power.c completes what stopped between
+ * the last two. */
+TSS2_RC state_publish(struct instance *instance, bool hard)
+{
+    TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
+    uint32_t generation = state_next_generation(control_generation(control_word(&instance->control)));
+    bool stored = false;
+    TSS2_RC rc;
+
+    objects_unload_all(instance);
+    instance->in_step = false;
+    rc = collect(instance, &state, &stored);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = control_write(&instance->control, generation, &state);
+    if (rc == TSS2_RC_SUCCESS && stored)
+        rc = write_permanent(instance, &state.permanent);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    instance->word = control_flip(&instance->control, generation, hard);
+    blob_move(&instance->permanent, &state.permanent);
+    instance->in_step = true;
+    return TSS2_RC_SUCCESS;
+}

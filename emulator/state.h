@@ -1,0 +1,26 @@
+#ifndef EMULATOR_STATE_H
+#define EMULATOR_STATE_H
+
+#include "emulator/instance.h"
+#include "emulator/kinds.h"
+
+/* The instance's way to and from the published state. All of these run under the
+ * instance's lock and the directory's lock. */
+
+/* Has what a command of this kind depends on moved since the TPM's state was
+ * taken? */
+bool state_is_behind(const struct instance *instance, enum command_kind kind);
+
+/* Replaces the TPM's state by the published one. The connections keep their
+ * objects, as saved contexts. The random number generator is stirred: every
+ * process starts from the same published one. */
+TSS2_RC state_take_over(struct instance *instance);
+
+/* Publishes the TPM's state, durably if it asked for its permanent state to be
+ * stored; without anybody's objects. On failure nothing is published and the
+ * TPM is out of step: the next take-over rolls it back. */
+TSS2_RC state_publish(struct instance *instance, bool hard);
+
+uint32_t state_next_generation(uint32_t generation);
+
+#endif

@@ -1,0 +1,197 @@
+#include "emulator/tcti.h"
+
+#include "emulator/conf.h"
+#include "emulator/connection.h"
+#include "emulator/error.h"
+#include "emulator/openssl_scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <tss2/tss2_tcti.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+#define TCTI_MAGIC 0x5349474e45540000ull
+#define TCTI_VERSION 2
+#define LOCALITY_MAX 4
+
+const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
+
+/* A TSS2_TCTI_CONTEXT. The size of `response` says where it stands: 0 while a
+ * command is awaited, else an answer is. */
+struct tcti {
+    TSS2_TCTI_CONTEXT_COMMON_V2 common;
+    struct connection *connection;
+    struct message command;
+    struct message response;
+};
+
+static struct tcti *tcti_of(TSS2_TCTI_CONTEXT *context)
+{
+    struct tcti *tcti = (struct tcti *)(void *)context;
+
+    return tcti && tcti->common.v1.magic == TCTI_MAGIC && tcti->connection ? tcti : NULL;
+}
+
+static TSS2_RC refuse(TSS2_RC rc, const char *reason)
+{
+    error_set("%s", reason);
+    return rc;
+}
+
+static TSS2_RC tcti_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8_t *command)
+{
+    struct tcti *tcti = tcti_of(context);
+
+    if (!tcti)
+        return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "transmit: not a context of this library");
+    if (!command)
+        return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "transmit: no command");
+    if (tcti->response.size != 0)
+        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "transmit: the last response was not received yet");
+    if (size == 0 || size > MESSAGE_MAX)
+        return refuse(TSS2_TCTI_RC_BAD_VALUE, "transmit: a command has 1 to 4096 bytes");
+    memcpy(tcti->command.bytes, command, size);
+    tcti->command.size = size;
+    connection_run(tcti->connection, &tcti->command, &tcti->response);
+    /* It may have carried an authorization value. */
+    explicit_bzero(tcti->command.bytes, size);
+    return TSS2_RC_SUCCESS;
+}
+
+/* The answer is there already, so the timeout is kept whatever it is. */
+static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *response, int32_t timeout)
+{
+    struct tcti *tcti = tcti_of(context);
+    size_t room;
+
+    if (!tcti)
+        return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "receive: not a context of this library");
+    if (!size)
+        return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "receive: no place for the size");
+    if (timeout < TSS2_TCTI_TIMEOUT_BLOCK)
+        return refuse(TSS2_TCTI_RC_BAD_VALUE, "receive: a timeout is -1 or more");
+    if (tcti->response.size == 0)
+        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "receive: no command was transmitted");
+    room = *size;
+    *size = tcti->response.size;
+    if (!response)
+        return TSS2_RC_SUCCESS;
+    if (room < tcti->response.size)
+        return refuse(TSS2_TCTI_RC_INSUFFICIENT_BUFFER, "receive: the buffer is too small");
+    memcpy(response, tcti->response.bytes, tcti->response.size);
+    explicit_bzero(tcti->response.bytes, tcti->response.size);
+    tcti->response.size = 0;
+    return TSS2_RC_SUCCESS;
+}
+
+static void tcti_finalize(TSS2_TCTI_CONTEXT *context)
+{
+    struct tcti *tcti = tcti_of(context);
+
+    if (!tcti)
+        return;
+    connection_close(tcti->connection);
+    explicit_bzero(tcti, sizeof(*tcti));
+}
+
+/* A command is done when transmit returns: its answer stands. */
+static TSS2_RC tcti_cancel(TSS2_TCTI_CONTEXT *context)
+{
+    struct tcti *tcti = tcti_of(context);
+
+    if (!tcti)
+        return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "cancel: not a context of this library");
+    if (tcti->response.size == 0)
+        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "cancel: no command was transmitted");
+    return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC tcti_get_poll_handles(TSS2_TCTI_CONTEXT *context, TSS2_TCTI_POLL_HANDLE *handles, size_t *count)
+{
+    (void)handles;
+    if (!tcti_of(context))
+        return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "getPollHandles: not a context of this library");
+    if (!count)
+        return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "getPollHandles: no place for the count");
+    return refuse(TSS2_TCTI_RC_NOT_IMPLEMENTED, "getPollHandles: an answer is never waited for");
+}
+
+static TSS2_RC tcti_set_locality(TSS2_TCTI_CONTEXT *context, uint8_t locality)
+{
+    struct tcti *tcti = tcti_of(context);
+
+    if (!tcti)
+        return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "setLocality: not a context of this library");
+    if (tcti->response.size != 0)
+        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "setLocality: the last response was not received yet");
+    if (locality > LOCALITY_MAX)
+        return refuse(TSS2_TCTI_RC_BAD_VALUE, "setLocality: localities are 0 to 4");
+    tcti->connection->locality = locality;
+    return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC tcti_make_sticky(TSS2_TCTI_CONTEXT *context, TPM2_HANDLE *handle, uint8_t sticky)
+{
+    (void)sticky;
+    if (!tcti_of(context))
+        return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "makeSticky: not a context of this library");
+    if (!handle)
+        return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "makeSticky: no handle");
+    return refuse(TSS2_TCTI_RC_NOT_IMPLEMENTED, "makeSticky: objects stay with their connection anyway");
+}
+
+static TSS2_RC tcti_init(TSS2_TCTI_CONTEXT *context, size_t *size, const char *text)
+{
+    struct tcti *tcti = (struct tcti *)(void *)context;
+    struct connection *connection = NULL;
+    struct conf conf;
+    TSS2_RC rc;
+
+    if (!size)
+        return refuse(TSS2_TCTI_RC_BAD_VALUE, "init: no place for the size");
+    if (!context) {
+        *size = sizeof(*tcti);
+        return TSS2_RC_SUCCESS;
+    }
+    if (*size < sizeof(*tcti))
+        return refuse(TSS2_TCTI_RC_BAD_VALUE, "init: the context is too small");
+    error_clear();
+    rc = conf_read(text, &conf);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    openssl_read_host_configuration();
+    rc = connection_open(conf.directory, &connection);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    memset(tcti, 0, sizeof(*tcti));
+    tcti->common.v1.magic = TCTI_MAGIC;
+    tcti->common.v1.version = TCTI_VERSION;
+    tcti->common.v1.transmit = tcti_transmit;
+    tcti->common.v1.receive = tcti_receive;
+    tcti->common.v1.finalize = tcti_finalize;
+    tcti->common.v1.cancel = tcti_cancel;
+    tcti->common.v1.getPollHandles = tcti_get_poll_handles;
+    tcti->common.v1.setLocality = tcti_set_locality;
+    tcti->common.makeSticky = tcti_make_sticky;
+    tcti->connection = connection;
+    return TSS2_RC_SUCCESS;
+}
+
+EXPORTED const TSS2_TCTI_INFO *Tss2_Tcti_Info(void)
+{
+    static const TSS2_TCTI_INFO info = {
+        .version = TCTI_VERSION,
+        .name = "signet",
+        .description = "TPM 2.0 in this process, shared by all that name its state directory",
+        .config_help = "dir=PATH of the state directory (default: $XDG_STATE_HOME/signet/tpm)",
+        .init = tcti_init,
+    };
+
+    return &info;
+}
+
+EXPORTED const char *signet_tcti_last_error(void)
+{
+    return error_text();
+}

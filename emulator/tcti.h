@@ -1,0 +1,17 @@
+#ifndef EMULATOR_TCTI_H
+#define EMULATOR_TCTI_H
+
+/* The public face of libtss2-tcti-signet.so.0. Any tpm2-tss program reaches it
+ * by name ("signet:dir=PATH") through Tss2_Tcti_Info.
+ *
+ * Configuration: key=value,key=value
+ *   dir=PATH  the state directory, made on demand with mode 0700.
+ *             Default: $XDG_STATE_HOME/signet/tpm, or $HOME/.local/state/signet/tpm.
+ */
+
+/* Why the last call of this thread into this library failed: what, why, what to
+ * do, in one line; "" if none did. Borrowed, valid until the next call. Found
+ * with dlsym by programs that want more than a TSS2_RC. */
+const char *signet_tcti_last_error(void);
+
+#endif

@@ -1,0 +1,26 @@
+#ifndef EMULATOR_TPM_H
+#define EMULATOR_TPM_H
+
+#include "emulator/backend.h"
+#include "emulator/command.h"
+
+/* The commands that the sharing itself sends to its TPM. All return the TPM's
+ * response code, TPM2_RC_SUCCESS if it was done. */
+
+uint32_t tpm_startup_clear(struct tpm_backend *tpm);
+uint32_t tpm_shutdown_clear(struct tpm_backend *tpm);
+
+/* Fresh entropy, so that copies of one state do not answer alike. */
+uint32_t tpm_stir_random(struct tpm_backend *tpm);
+
+/* TPM2_DictionaryAttackParameters with the empty lockout authorization. */
+uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t recovery_seconds,
+                         uint32_t lockout_recovery_seconds);
+
+uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *ret);
+
+uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context);
+uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context, uint32_t *ret_handle);
+uint32_t tpm_flush(struct tpm_backend *tpm, uint32_t handle);
+
+#endif

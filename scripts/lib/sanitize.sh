@@ -1,0 +1,10 @@
+# shellcheck shell=bash
+# How programs built with SANITIZE=... shall behave. Sourced by scripts that run tests.
+
+set_sanitizer_options() {
+    [ -n "${SANITIZE-}" ] || return 0
+    export SANITIZE
+    export ASAN_OPTIONS=${ASAN_OPTIONS-abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1}
+    export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
+    export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=0:second_deadlock_stack=1}
+}

@@ -1,0 +1,64 @@
+/* PKCS#11 5.4: the function lists and interfaces. */
+#include <string.h>
+
+#include "token/base/bytes.h"
+
+#define MEMBER(name) .name = name,
+
+static CK_FUNCTION_LIST list_2_40 = {.version = {.major = 2, .minor = 40},
+                                     SIGNET_FUNCTIONS_2_40(MEMBER)};
+
+static CK_FUNCTION_LIST_3_0 list_3_0 = {.version = {.major = 3, .minor = 0},
+                                        SIGNET_FUNCTIONS_2_40(MEMBER) SIGNET_FUNCTIONS_3_0(MEMBER)};
+
+static unsigned char name_pkcs11[] = "PKCS 11";
+
+/* The first is the default. Fork-safe: a child may initialise at once. */
+static CK_INTERFACE interfaces[] = {
+    {name_pkcs11, &list_3_0, CKF_INTERFACE_FORK_SAFE},
+    {name_pkcs11, &list_2_40, CKF_INTERFACE_FORK_SAFE},
+};
+
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
+{
+    if (!list)
+        return CKR_ARGUMENTS_BAD;
+    *list = &list_2_40;
+    return CKR_OK;
+}
+
+CK_RV C_GetInterfaceList(CK_INTERFACE *list, unsigned long *count)
+{
+    if (!count)
+        return CKR_ARGUMENTS_BAD;
+    CK_ULONG room = *count;
+    *count = ARRAY_SIZE(interfaces);
+    if (!list)
+        return CKR_OK;
+    if (room < ARRAY_SIZE(interfaces))
+        return CKR_BUFFER_TOO_SMALL;
+    memcpy(list, interfaces, sizeof(interfaces));
+    return CKR_OK;
+}
+
+/* Both lists begin with their version. */
+static bool has_version(const CK_INTERFACE *interface, const CK_VERSION *version)
+{
+    const CK_VERSION *own = interface->pFunctionList;
+    return !version || (own->major == version->major && own->minor == version->minor);
+}
+
+CK_RV C_GetInterface(unsigned char *name, CK_VERSION *version, CK_INTERFACE **interface,
+                     CK_FLAGS flags)
+{
+    if (!interface)
+        return CKR_ARGUMENTS_BAD;
+    for (size_t i = 0; i < ARRAY_SIZE(interfaces); i++) {
+        if ((!name || strcmp((const char *)name, (const char *)name_pkcs11) == 0) &&
+            has_version(&interfaces[i], version) && (interfaces[i].flags & flags) == flags) {
+            *interface = &interfaces[i];
+            return CKR_OK;
+        }
+    }
+    return CKR_FUNCTION_FAILED;
+}

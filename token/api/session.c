@@ -1,0 +1,171 @@
+/* PKCS#11 5.6: session management functions. */
+#include "token/api/guard.h"
+#include "token/session/operation.h"
+
+CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
+                    CK_SESSION_HANDLE *session)
+{
+    (void)application;
+    (void)notify;
+    struct token *token;
+    CK_RV rv = guard_enter_slot(slot, &token);
+    if (rv != CKR_OK)
+        return rv;
+    if (!session)
+        rv = CKR_ARGUMENTS_BAD;
+    else if (!(flags & CKF_SERIAL_SESSION))
+        rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+    /* Read/write sessions of a write-protected token open: OpenSSH insists. */
+    if (rv == CKR_OK) {
+        struct module *module = guard_registry_take();
+        rv = module ? module_open_session(module, token, flags & CKF_RW_SESSION, session)
+                    : CKR_CRYPTOKI_NOT_INITIALIZED;
+        guard_registry_release();
+    }
+    guard_leave(token);
+    return rv;
+}
+
+/* With the token's lock held. */
+static void close_session(struct session *session)
+{
+    struct module *module = guard_registry_take();
+    if (module)
+        module_remove_session(module, session);
+    guard_registry_release();
+    if (module)
+        session_free(session);
+}
+
+CK_RV C_CloseSession(CK_SESSION_HANDLE handle)
+{
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    struct token *token = session->token;
+    close_session(session);
+    guard_leave(token);
+    return CKR_OK;
+}
+
+CK_RV C_CloseAllSessions(CK_SLOT_ID slot)
+{
+    struct token *token;
+    CK_RV rv = guard_enter_slot(slot, &token);
+    if (rv != CKR_OK)
+        return rv;
+    for (;;) {
+        struct module *module = guard_registry_take();
+        struct session *session =
+            module ? module_session(module, module_session_of(module, token)) : NULL;
+        guard_registry_release();
+        if (!session)
+            break;
+        close_session(session);
+    }
+    guard_leave(token);
+    return CKR_OK;
+}
+
+CK_RV C_GetSessionInfo(CK_SESSION_HANDLE handle, CK_SESSION_INFO *info)
+{
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    if (info)
+        *info = (CK_SESSION_INFO){
+            .slotID = session->token->slot,
+            .state = session_state(session),
+            .flags = CKF_SERIAL_SESSION | (session->rw ? CKF_RW_SESSION : 0),
+        };
+    guard_leave(session->token);
+    return info ? CKR_OK : CKR_ARGUMENTS_BAD;
+}
+
+/* Digests run in the library; their state has no form outside yet. */
+CK_RV C_GetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsigned long *state_len)
+{
+    (void)state;
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    bool active = false;
+    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
+        active |= operation_is_active(session, kind);
+    guard_leave(session->token);
+    if (!state_len)
+        return CKR_ARGUMENTS_BAD;
+    return active ? CKR_STATE_UNSAVEABLE : CKR_OPERATION_NOT_INITIALIZED;
+}
+
+CK_RV C_SetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsigned long state_len,
+                          CK_OBJECT_HANDLE encryption_key, CK_OBJECT_HANDLE authentication_key)
+{
+    (void)encryption_key;
+    (void)authentication_key;
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    guard_leave(session->token);
+    return state && state_len ? CKR_SAVED_STATE_INVALID : CKR_ARGUMENTS_BAD;
+}
+
+CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
+              unsigned long pin_len)
+{
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    /* NULL would ask for a PIN pad, which this token has not. */
+    if (user > CKU_CONTEXT_SPECIFIC)
+        rv = CKR_USER_TYPE_INVALID;
+    else if (!pin)
+        rv = CKR_ARGUMENTS_BAD;
+    else
+        rv = token_login(session->token, user, view_of(pin, pin_len));
+    guard_leave(session->token);
+    return rv;
+}
+
+CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *pin,
+                  unsigned long pin_len, unsigned char *username, unsigned long username_len)
+{
+    /* One user, without a name. */
+    if (!username && username_len)
+        return C_Login(session, user, NULL, 0);
+    return C_Login(session, user, pin, pin_len);
+}
+
+CK_RV C_Logout(CK_SESSION_HANDLE handle)
+{
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = token_logout(session->token);
+    guard_leave(session->token);
+    return rv;
+}
+
+CK_RV C_SessionCancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
+{
+    static const CK_FLAGS flag_of[OPERATION_KINDS] = {
+        [OPERATION_ENCRYPT] = CKF_ENCRYPT, [OPERATION_DECRYPT] = CKF_DECRYPT,
+        [OPERATION_DIGEST] = CKF_DIGEST,   [OPERATION_SIGN] = CKF_SIGN,
+        [OPERATION_VERIFY] = CKF_VERIFY,
+    };
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
+        if (flags & flag_of[kind])
+            operation_cancel(session, kind);
+    guard_leave(session->token);
+    return CKR_OK;
+}

@@ -1,0 +1,16 @@
+/* OpenSSL on a private library context with the default provider only, so that
+ * the host's openssl.cnf can never lead back into this module. */
+#ifndef SIGNET_CRYPTO_LIBRARY_H
+#define SIGNET_CRYPTO_LIBRARY_H
+
+#include <stdbool.h>
+
+/* False once OpenSSL has begun its clean-up at process exit: from then on
+ * nothing of this room may be called but this, and nothing need be freed. */
+bool crypto_alive(void);
+
+/* Frees the library context; it is made again when needed. Every object of this
+ * room must have been freed. Harmless after process exit began, and twice. */
+void crypto_stop(void);
+
+#endif

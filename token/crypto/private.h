@@ -1,0 +1,43 @@
+/* Private keys that OpenSSL holds: software keys, and keys that an OpenSSL
+ * provider or engine holds for it. */
+#ifndef SIGNET_CRYPTO_PRIVATE_H
+#define SIGNET_CRYPTO_PRIVATE_H
+
+#include "token/base/public_key.h"
+#include "token/base/reason.h"
+#include "token/base/scheme.h"
+
+struct crypto_key;
+
+/* The public half; the caller clears it. */
+CHECKED CK_RV crypto_key_public(const struct crypto_key *key, struct public_key *ret_public);
+
+/* Signs; ECDSA answers r || s. Input as in scheme.h. CKR_DATA_LEN_RANGE,
+ * CKR_MECHANISM_PARAM_INVALID, CKR_FUNCTION_FAILED. */
+CHECKED CK_RV crypto_key_sign(struct crypto_key *key, const struct scheme *scheme,
+                              struct view input, struct bytes *ret_signature);
+
+/* CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RANGE. */
+CHECKED CK_RV crypto_key_decrypt(struct crypto_key *key, const struct scheme *scheme,
+                                 struct view cipher, struct bytes *ret_plain);
+
+/* ECDH: the x coordinate; `point` is 04||x||y, already checked. */
+CHECKED CK_RV crypto_key_derive(struct crypto_key *key, struct view point,
+                                struct bytes *ret_secret);
+
+/* Loads the key that `uri` (a path or a URI of the provider) names through the
+ * OpenSSL provider `provider`, in a library context of its own with that
+ * provider and the default one. pin.data NULL: none given. CKR_PIN_INCORRECT
+ * when it asks for another; otherwise CKR_DEVICE_ERROR with the reason. */
+CHECKED CK_RV crypto_key_from_provider(const char *provider, const char *uri, struct view pin,
+                                       struct crypto_key **ret_key, struct reason *reason);
+
+/* The same through an OpenSSL engine; CKR_FUNCTION_NOT_SUPPORTED with the reason
+ * where OpenSSL was built without engines. */
+CHECKED CK_RV crypto_key_from_engine(const char *engine, const char *id, struct view pin,
+                                     struct crypto_key **ret_key, struct reason *reason);
+
+/* NULL is fine. */
+void crypto_key_free(struct crypto_key *key);
+
+#endif

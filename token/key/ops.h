@@ -1,0 +1,39 @@
+/* What a kind of key implements. Inside the room only. */
+#ifndef SIGNET_KEY_OPS_H
+#define SIGNET_KEY_OPS_H
+
+#include "token/base/reason.h"
+#include "token/key/key.h"
+
+/* A NULL slot means "not supported" and is answered in key.c. `free` frees what
+ * the kind added, not the struct key. */
+struct key_ops {
+    enum key_place (*place)(const struct key *key);
+    bool (*can)(const struct key *key, enum key_use use, const struct scheme *scheme);
+    CK_RV (*login)(struct key *key, struct view pin);
+    void (*logout)(struct key *key);
+    CK_RV(*sign)
+    (struct key *key, const struct scheme *scheme, struct view input, struct bytes *ret_signature);
+    CK_RV(*decrypt)
+    (struct key *key, const struct scheme *scheme, struct view cipher, struct bytes *ret_plain);
+    CK_RV (*derive)(struct key *key, struct view point, struct bytes *ret_secret);
+    void (*free)(struct key *key);
+};
+
+/* The first member of each kind's own struct. */
+struct key {
+    const struct key_ops *ops;
+    unsigned references;
+    bool needs_login;
+    struct public_key public_key;
+    struct certificate *certificates;
+    size_t certificate_count;
+};
+
+/* What a software key of this algorithm can do; for kinds that add nothing. */
+bool key_can_by_algorithm(const struct key *key, enum key_use use, const struct scheme *scheme);
+
+/* Takes the certificates over and leaves the source empty. */
+void key_take_certificates(struct key *key, struct certificate **certificates, size_t *count);
+
+#endif

@@ -1,0 +1,46 @@
+/* A set of PKCS#11 attributes with their values, owned. */
+#ifndef SIGNET_OBJECT_ATTRIBUTES_H
+#define SIGNET_OBJECT_ATTRIBUTES_H
+
+#include "token/base/bytes.h"
+
+#define ATTRIBUTE_MAX_SIZE (1024 * 1024)
+#define ATTRIBUTES_MAX_COUNT 128
+
+struct attribute {
+    CK_ATTRIBUTE_TYPE type;
+    struct bytes value;
+};
+
+struct attributes {
+    struct attribute *list;
+    size_t count;
+};
+
+/* The attribute, or NULL. Borrowed until the set changes. */
+const struct attribute *attributes_find(const struct attributes *attributes,
+                                        CK_ATTRIBUTE_TYPE type);
+
+/* Adds or replaces a value. CKR_HOST_MEMORY leaves the set as it was; more than
+ * the maxima above are CKR_TEMPLATE_INCONSISTENT and CKR_ATTRIBUTE_VALUE_INVALID. */
+CHECKED CK_RV attributes_set(struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                             struct view value);
+CHECKED CK_RV attributes_set_bool(struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                                  bool value);
+CHECKED CK_RV attributes_set_ulong(struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                                   CK_ULONG value);
+
+/* The value as its type; `fallback` if it is missing or of another size. */
+bool attributes_bool(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type, bool fallback);
+CK_ULONG attributes_ulong(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                          CK_ULONG fallback);
+
+/* Empty if it is missing. */
+struct view attributes_value(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type);
+
+CHECKED CK_RV attributes_copy(struct attributes *attributes, const struct attributes *from);
+
+/* Wipes and frees the contents, not the struct. */
+void attributes_clear(struct attributes *attributes);
+
+#endif

@@ -1,0 +1,273 @@
+#include "token/session/configuration.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "token/base/log.h"
+#include "token/store/file.h"
+
+#define INLINE_NAME "C_Initialize"
+
+enum { IN_GLOBAL = 1, IN_SECTION = 2, IN_BOTH = IN_GLOBAL | IN_SECTION };
+
+static const struct {
+    const char *key;
+    unsigned where;
+} keywords[] = {
+    {"manufacturer id", IN_BOTH},
+    {"library description", IN_GLOBAL},
+    {"tpm", IN_BOTH},
+    {"log", IN_GLOBAL},
+    {"log level", IN_GLOBAL},
+    {"model", IN_BOTH},
+    {"certificate", IN_SECTION},
+    {"private key", IN_SECTION},
+    {"public key", IN_SECTION},
+    {"engine", IN_BOTH},
+    {"provider", IN_BOTH},
+    {"label", IN_SECTION},
+    {"id", IN_SECTION},
+    {"serial number", IN_SECTION},
+    {"slot description", IN_SECTION},
+    {"pin", IN_SECTION},
+    {"token directory", IN_SECTION},
+};
+
+static void free_string(char **string)
+{
+    free(*string);
+}
+
+/* In the order in which they are tried; the first two name a file that must be
+ * there, the others are taken if they are. */
+static const struct {
+    const char *variable;
+    const char *path;
+} places[] = {
+    {"SIGNET_CONF", NULL},
+    {"OPENSSL_PKCS11_CONF", NULL},
+    {"XDG_CONFIG_HOME", "/signet/signet.conf"},
+    {NULL, "~/.config/signet/signet.conf"},
+    {NULL, "~/.config/openssl-pkcs11/openssl-pkcs11.conf"},
+    {NULL, "/etc/signet/signet.conf"},
+};
+
+static CK_RV place_path(size_t place, char **ret_path)
+{
+    const char *value = places[place].variable ? secure_getenv(places[place].variable) : NULL;
+    if (places[place].variable && (!value || !*value))
+        return CKR_OK;
+    char *path = NULL;
+    if (places[place].variable) {
+        if (asprintf(&path, "%s%s", value, places[place].path ? places[place].path : "") < 0)
+            return CKR_HOST_MEMORY;
+    } else {
+        CK_RV rv = store_expand(places[place].path, NULL, &path, NULL);
+        if (rv != CKR_OK)
+            return rv == CKR_HOST_MEMORY ? rv : CKR_OK;
+    }
+    bool named = places[place].variable && !places[place].path;
+    if (named || store_exists(path)) {
+        *ret_path = path;
+        return CKR_OK;
+    }
+    free(path);
+    return CKR_OK;
+}
+
+static CK_RV find_file(char **ret_path)
+{
+    CK_RV rv = CKR_OK;
+    for (size_t i = 0; i < ARRAY_SIZE(places) && rv == CKR_OK && !*ret_path; i++)
+        rv = place_path(i, ret_path);
+    return rv;
+}
+
+static void check_keywords(struct config *config, size_t number)
+{
+    const struct config_section *section = &config->sections[number];
+    unsigned here = number == 0 ? IN_GLOBAL : IN_SECTION;
+    for (size_t i = 0; i < section->entry_count; i++) {
+        const struct config_entry *entry = &section->entries[i];
+        unsigned where = 0;
+        for (size_t j = 0; j < ARRAY_SIZE(keywords); j++)
+            if (strcmp(keywords[j].key, entry->key) == 0)
+                where = keywords[j].where;
+        if (!where)
+            config_problem_add(config, entry->line, 1, "unknown keyword '%s' is ignored",
+                               entry->key);
+        else if (!(where & here))
+            config_problem_add(config, entry->line, 1, "'%s' belongs %s and is ignored here",
+                               entry->key,
+                               here == IN_GLOBAL ? "into a [section]" : "before the first section");
+    }
+}
+
+static void open_log(const struct configuration *configuration)
+{
+    const struct config_section *global = &configuration->config.sections[0];
+    const char *target = secure_getenv("SIGNET_LOG");
+    const char *word = secure_getenv("SIGNET_LOG_LEVEL");
+    char *path CLEANUP(free_string) = NULL;
+    enum log_level level = LOG_LEVEL_WARNING;
+    if (!target || !*target) {
+        target = config_value(global, "log");
+        bool file =
+            target && *target && strcmp(target, "stderr") != 0 && strcmp(target, "syslog") != 0;
+        if (file && store_expand(target, configuration->directory, &path, NULL) == CKR_OK)
+            target = path;
+    }
+    if (!word || !*word)
+        word = config_value(global, "log level");
+    bool known = !word || log_level_parse(word, &level);
+    log_open(target, level);
+    if (!known)
+        log_line(LOG_LEVEL_ERROR, "session",
+                 "log level '%s' is none of off, error, warning, info, debug; 'warning' is taken",
+                 word);
+}
+
+void configuration_log(const struct configuration *configuration, unsigned line, const char *name,
+                       const char *text)
+{
+    log_line(LOG_LEVEL_ERROR, "session", "%s:%u: %s%s%s%s", configuration->path, line,
+             name ? "[" : "", name ? name : "", name ? "]: " : "", text);
+}
+
+static void log_problems(const struct configuration *configuration)
+{
+    for (size_t i = 0; i < configuration->config.problem_count; i++) {
+        const struct config_problem *problem = &configuration->config.problems[i];
+        log_line(LOG_LEVEL_ERROR, "session", "%s:%u:%u: %s", configuration->path, problem->line,
+                 problem->column, problem->reason.text);
+    }
+}
+
+static CK_RV read_file(struct configuration *configuration)
+{
+    struct reason reason = {""};
+    struct bytes text CLEANUP(bytes_free) = {0};
+    CK_RV rv = store_directory(configuration->path, &configuration->directory);
+    if (rv != CKR_OK)
+        return rv;
+    CK_RV read_rv = store_read(configuration->path, CONFIG_MAX_SIZE, &text, &reason);
+    if (read_rv == CKR_HOST_MEMORY)
+        return read_rv;
+    rv = config_parse(bytes_view(&text), &configuration->config);
+    if (rv == CKR_OK && read_rv != CKR_OK)
+        config_problem_add(&configuration->config, 0, 0, "no configuration: %s", reason.text);
+    return rv;
+}
+
+/* `key=value; key=value`: the same words as in a file. They are read twice, as
+ * global ones and as those of one section. p11-kit may add " verbose=yes". */
+static CK_RV read_inline(const char *string, struct configuration *configuration)
+{
+    char *pairs CLEANUP(free_string) = strdup(string);
+    char *text CLEANUP(free_string) = NULL;
+    if (!pairs)
+        return CKR_HOST_MEMORY;
+    bool quoted = false;
+    for (char *c = pairs; *c; c++) {
+        quoted ^= *c == '"';
+        if (*c == ';' && !quoted)
+            *c = '\n';
+    }
+    bool key = strstr(pairs, "private key") || strstr(pairs, "certificate") ||
+               strstr(pairs, "public key") || strstr(pairs, "token directory");
+    if (asprintf(&text, "%s\n%s\n%s\n", pairs, key ? "[signet]" : "", key ? pairs : "") < 0) {
+        text = NULL;
+        return CKR_HOST_MEMORY;
+    }
+    configuration->path = strdup(INLINE_NAME);
+    configuration->directory = strdup(".");
+    if (!configuration->path || !configuration->directory)
+        return CKR_HOST_MEMORY;
+    return config_parse(view_string(text), &configuration->config);
+}
+
+/* Without "conf=", quotes, and what p11-kit adds. */
+static char *conf_path(const char *string)
+{
+    static const char added[] = " verbose=yes";
+    const char *value = string + strlen("conf=");
+    size_t size = strlen(value);
+    if (size > strlen(added) && strcmp(value + size - strlen(added), added) == 0)
+        size -= strlen(added);
+    while (size && (value[size - 1] == ' ' || value[size - 1] == '\n'))
+        size--;
+    if (size >= 2 && value[0] == '"' && value[size - 1] == '"') {
+        value++;
+        size -= 2;
+    }
+    char *copy CLEANUP(free_string) = strndup(value, size);
+    char *path = NULL;
+    if (!copy || store_expand(copy, NULL, &path, NULL) != CKR_OK)
+        return NULL;
+    return path;
+}
+
+static CK_RV read_string(const char *string, struct configuration *configuration, bool *ret_read)
+{
+    while (string && (*string == ' ' || *string == '\n' || *string == '\t'))
+        string++;
+    *ret_read = string && *string;
+    if (!*ret_read)
+        return CKR_OK;
+    if (!strchr(string, '='))
+        return CKR_ARGUMENTS_BAD;
+    if (strncmp(string, "conf=", 5) != 0)
+        return read_inline(string, configuration);
+    configuration->path = conf_path(string);
+    if (!configuration->path)
+        return CKR_HOST_MEMORY;
+    return read_file(configuration);
+}
+
+static CK_RV read_any(const char *string, struct configuration *configuration)
+{
+    bool read = false;
+    CK_RV rv = read_string(string, configuration, &read);
+    if (rv != CKR_OK || read)
+        return rv;
+    rv = find_file(&configuration->path);
+    if (rv != CKR_OK)
+        return rv;
+    if (configuration->path)
+        return read_file(configuration);
+    return config_parse((struct view){0}, &configuration->config);
+}
+
+CK_RV configuration_open(const char *string, struct configuration *ret_configuration)
+{
+    struct configuration configuration = {0};
+    CK_RV rv = read_any(string, &configuration);
+    if (rv != CKR_OK) {
+        configuration_clear(&configuration);
+        return rv;
+    }
+    bool in_line = configuration.path && strcmp(configuration.path, INLINE_NAME) == 0;
+    for (size_t i = in_line ? configuration.config.section_count : 0;
+         i < configuration.config.section_count; i++)
+        check_keywords(&configuration.config, i);
+    open_log(&configuration);
+    log_problems(&configuration);
+    *ret_configuration = configuration;
+    return CKR_OK;
+}
+
+void configuration_clear(struct configuration *configuration)
+{
+    config_clear(&configuration->config);
+    free(configuration->path);
+    free(configuration->directory);
+    *configuration = (struct configuration){0};
+}
+
+const char *configuration_value(const struct configuration *configuration,
+                                const struct config_section *section, const char *key)
+{
+    const char *value = config_value(section, key);
+    return value ? value : config_value(&configuration->config.sections[0], key);
+}

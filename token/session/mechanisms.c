@@ -1,0 +1,49 @@
+#include "token/session/mechanisms.h"
+
+CK_FLAGS token_mechanism_flags(const struct token *token, const struct mechanism *mechanism)
+{
+    if (!mechanism)
+        return 0;
+    return mechanism_flags(mechanism, token->material.key, &token->material.public_key);
+}
+
+CK_RV list_room(const void *list, CK_ULONG *count, CK_ULONG found)
+{
+    bool fits = !list || *count >= found;
+    *count = found;
+    return fits ? CKR_OK : CKR_BUFFER_TOO_SMALL;
+}
+
+CK_RV token_mechanism_list(const struct token *token, CK_MECHANISM_TYPE *list, CK_ULONG *count)
+{
+    const struct mechanism *mechanism;
+    CK_ULONG found = 0;
+    for (size_t i = 0; (mechanism = mechanism_at(i)); i++)
+        found += token_mechanism_flags(token, mechanism) != 0;
+    CK_RV rv = list_room(list, count, found);
+    if (rv != CKR_OK || !list)
+        return rv;
+    for (size_t i = 0; (mechanism = mechanism_at(i)); i++)
+        if (token_mechanism_flags(token, mechanism))
+            *list++ = mechanism->type;
+    return CKR_OK;
+}
+
+CK_RV token_mechanism_info(const struct token *token, CK_MECHANISM_TYPE type,
+                           CK_MECHANISM_INFO *info)
+{
+    const struct mechanism *mechanism = mechanism_find(type);
+    CK_FLAGS flags = token_mechanism_flags(token, mechanism);
+    if (!flags)
+        return CKR_MECHANISM_INVALID;
+    if (!info)
+        return CKR_ARGUMENTS_BAD;
+    bool chip = token->material.key && key_place(token->material.key) == KEY_IN_DEVICE &&
+                flags & (CKF_SIGN | CKF_DECRYPT | CKF_DERIVE);
+    *info = (CK_MECHANISM_INFO){
+        .ulMinKeySize = mechanism->min_size,
+        .ulMaxKeySize = mechanism->max_size,
+        .flags = flags | (chip ? CKF_HW : 0),
+    };
+    return CKR_OK;
+}

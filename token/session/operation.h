@@ -1,0 +1,41 @@
+/* The running operations of a session, and the one rule about output lengths
+ * (PKCS#11 5.2). The guard's token lock is held. */
+#ifndef SIGNET_SESSION_OPERATION_H
+#define SIGNET_SESSION_OPERATION_H
+
+#include "token/session/session.h"
+
+/* C_XInit. `key` is ignored for digests. A NULL mechanism ends a running
+ * operation (PKCS#11 3.0). */
+CHECKED CK_RV operation_begin(struct session *session, enum operation_kind kind,
+                              const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
+
+/* C_X: all the input at once. out NULL asks for the length and ends nothing;
+ * CKR_BUFFER_TOO_SMALL sets *out_size and ends nothing; all else ends it. */
+CHECKED CK_RV operation_once(struct session *session, enum operation_kind kind, struct view in,
+                             CK_BYTE *out, CK_ULONG *out_size);
+
+/* C_XUpdate: a piece of input. A failure ends the operation. */
+CHECKED CK_RV operation_update(struct session *session, enum operation_kind kind, struct view in);
+
+/* C_EncryptUpdate and C_DecryptUpdate, which have output: nothing until the end. */
+CHECKED CK_RV operation_update_out(struct session *session, enum operation_kind kind,
+                                   struct view in, CK_ULONG *out_size);
+
+/* C_XFinal; out and *out_size as above. */
+CHECKED CK_RV operation_finish(struct session *session, enum operation_kind kind, CK_BYTE *out,
+                               CK_ULONG *out_size);
+
+/* C_Verify and C_VerifyFinal: always end it. */
+CHECKED CK_RV operation_verify(struct session *session, struct view in, struct view signature);
+CHECKED CK_RV operation_verify_finish(struct session *session, struct view signature);
+
+/* C_DigestKey: the value of a secret key. */
+CHECKED CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE key);
+
+bool operation_is_active(const struct session *session, enum operation_kind kind);
+
+/* Ends it without result; harmless if there is none. */
+void operation_cancel(struct session *session, enum operation_kind kind);
+
+#endif

@@ -1,0 +1,239 @@
+#include "token/session/section.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "token/mechanism/software.h"
+#include "token/store/file.h"
+
+#define MAX_CERTIFICATE_FILES 32
+
+/* The files of a section while they are being read. */
+struct files {
+    char *paths[MAX_CERTIFICATE_FILES + 2];
+    struct bytes contents[MAX_CERTIFICATE_FILES + 2];
+    size_t count;
+    struct key_file certificates[MAX_CERTIFICATE_FILES];
+};
+
+static void files_clear(struct files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        free(files->paths[i]);
+        bytes_free(&files->contents[i]);
+    }
+}
+
+static CK_RV read_file(const struct configuration *configuration, const char *value,
+                       struct files *files, struct key_file *ret_file, struct reason *reason)
+{
+    if (files->count >= ARRAY_SIZE(files->paths)) {
+        reason_set(reason, "more than %d certificate files", MAX_CERTIFICATE_FILES);
+        return CKR_DATA_INVALID;
+    }
+    size_t at = files->count;
+    if (!*value) {
+        reason_set(reason, "a file's name is empty");
+        return CKR_DATA_INVALID;
+    }
+    CK_RV rv = store_expand(value, configuration->directory, &files->paths[at], reason);
+    if (rv != CKR_OK)
+        return rv;
+    files->count++;
+    rv = store_read(files->paths[at], KEY_FILE_MAX_SIZE, &files->contents[at], reason);
+    if (rv != CKR_OK)
+        return rv;
+    *ret_file = (struct key_file){files->paths[at], bytes_view(&files->contents[at])};
+    return CKR_OK;
+}
+
+static CK_RV read_handle(const char *value, struct key_description *description,
+                         struct reason *reason)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long handle = strtoul(value, &end, 0);
+    if (errno || end == value || *end || handle == 0 || handle > 0xffffffffUL) {
+        reason_set(reason, "'handle:%s' is not a handle like handle:0x81000010", value);
+        return CKR_DATA_INVALID;
+    }
+    description->handle = (uint32_t)handle;
+    return CKR_OK;
+}
+
+static CK_RV read_private_key(const struct configuration *configuration, const char *value,
+                              struct files *files, struct key_description *description,
+                              struct reason *reason)
+{
+    description->private_key.path = value;
+    if (strncmp(value, "handle:", 7) == 0)
+        return read_handle(value + 7, description, reason);
+    bool other = description->provider || description->engine;
+    CK_RV rv = read_file(configuration, value, files, &description->private_key, reason);
+    /* What is no file may be a name that the provider understands. */
+    if (rv == CKR_FUNCTION_FAILED && other && strchr(value, ':')) {
+        description->private_key = (struct key_file){.path = value};
+        return CKR_OK;
+    }
+    return rv;
+}
+
+static CK_RV read_certificates(const struct configuration *configuration,
+                               const struct config_section *section, struct files *files,
+                               struct key_description *description, struct reason *reason)
+{
+    description->certificates = files->certificates;
+    for (size_t i = 0; i < section->entry_count; i++) {
+        if (strcmp(section->entries[i].key, "certificate") != 0)
+            continue;
+        if (description->certificate_count >= MAX_CERTIFICATE_FILES) {
+            reason_set(reason, "more than %d certificate files", MAX_CERTIFICATE_FILES);
+            return CKR_DATA_INVALID;
+        }
+        CK_RV rv = read_file(configuration, section->entries[i].value, files,
+                             &files->certificates[description->certificate_count], reason);
+        if (rv != CKR_OK)
+            return rv;
+        description->certificate_count++;
+    }
+    return CKR_OK;
+}
+
+static CK_RV read_pin(const char *value, enum key_pin *ret_pin, struct reason *reason)
+{
+    if (!value)
+        return CKR_OK;
+    if (strcmp(value, "required") != 0 && strcmp(value, "none") != 0) {
+        reason_set(reason, "'pin = %s' is neither 'required' nor 'none'", value);
+        return CKR_DATA_INVALID;
+    }
+    *ret_pin = *value == 'r' ? KEY_PIN_REQUIRED : KEY_PIN_NONE;
+    return CKR_OK;
+}
+
+static CK_RV read_description(const struct configuration *configuration,
+                              const struct config_section *section, struct files *files,
+                              struct key_description *description, struct reason *reason)
+{
+    const char *private_key = config_value(section, "private key");
+    const char *public_key = config_value(section, "public key");
+    CK_RV rv = read_pin(config_value(section, "pin"), &description->pin, reason);
+    if (rv == CKR_OK)
+        rv = read_certificates(configuration, section, files, description, reason);
+    if (rv == CKR_OK && public_key)
+        rv = read_file(configuration, public_key, files, &description->public_key, reason);
+    if (rv == CKR_OK && private_key)
+        rv = read_private_key(configuration, private_key, files, description, reason);
+    if (rv == CKR_OK && !private_key && !public_key && !description->certificate_count) {
+        reason_set(reason, config_value(section, "token directory")
+                               ? "token directories are not served by this version"
+                               : "names neither a 'private key' nor a 'certificate'");
+        rv = CKR_DATA_INVALID;
+    }
+    return rv;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static CK_RV read_id(const char *value, struct bytes *id, struct reason *reason)
+{
+    if (strncmp(value, "hex:", 4) != 0)
+        return bytes_copy(id, view_string(value));
+    uint8_t bytes[256];
+    size_t size = 0;
+    for (const char *c = value + 4; *c; c += 2) {
+        int high = hex_digit(c[0]);
+        int low = high < 0 ? -1 : hex_digit(c[1]);
+        if (low < 0 || size == sizeof(bytes)) {
+            reason_set(reason, "'id = %s' is not hex: and up to 256 pairs of hex digits", value);
+            return CKR_DATA_INVALID;
+        }
+        bytes[size++] = (uint8_t)(high << 4 | low);
+    }
+    return bytes_copy(id, view_of(bytes, size));
+}
+
+static CK_RV hash_serial(struct token *token, struct view identity)
+{
+    uint8_t digest[HASH_MAX_SIZE];
+    CK_RV rv = mechanism_digest(HASH_SHA256, identity, digest);
+    for (size_t i = 0; rv == CKR_OK && i < 8; i++)
+        snprintf(token->serial + 2 * i, 3, "%02x", digest[i]);
+    return rv;
+}
+
+CK_RV section_change_serial(struct token *token, const char *name)
+{
+    struct bytes identity CLEANUP(bytes_free) = {0};
+    CK_RV rv = bytes_copy(&identity, view_string(token->serial));
+    if (rv == CKR_OK)
+        rv = bytes_append(&identity, view_string(name), CONFIG_MAX_LINE + 16);
+    return rv != CKR_OK ? rv : hash_serial(token, bytes_view(&identity));
+}
+
+static CK_RV read_serial(const struct config_section *section, struct token *token)
+{
+    const char *value = config_value(section, "serial number");
+    if (value && *value) {
+        snprintf(token->serial, sizeof(token->serial), "%s", value);
+        return CKR_OK;
+    }
+    const struct bytes *spki = &token->material.public_key.spki;
+    return hash_serial(token, spki->size ? bytes_view(spki) : view_string(section->name));
+}
+
+static const char *default_model(const struct token *token)
+{
+    static const char *const models[] = {
+        [KEY_IN_SOFTWARE] = "software key",
+        [KEY_IN_DEVICE] = "TPM 2.0",
+        [KEY_IN_SWTPM] = "swtpm",
+        [KEY_IN_EMBEDDED] = "embedded TPM",
+        [KEY_IN_OTHER_TPM] = "TPM 2.0 (TCTI)",
+    };
+    return models[token->material.key ? key_place(token->material.key) : KEY_IN_SOFTWARE];
+}
+
+static CK_RV read_names(const struct configuration *configuration,
+                        const struct config_section *section, struct token *token,
+                        struct reason *reason)
+{
+    const char *label = config_value(section, "label");
+    const char *id = config_value(section, "id");
+    const char *description = config_value(section, "slot description");
+    const char *manufacturer = configuration_value(configuration, section, "manufacturer id");
+    const char *model = configuration_value(configuration, section, "model");
+    snprintf(token->description, sizeof(token->description), "%s",
+             description ? description : section->name);
+    snprintf(token->manufacturer, sizeof(token->manufacturer), "%s",
+             manufacturer ? manufacturer : "Signet");
+    snprintf(token->model, sizeof(token->model), "%s", model ? model : default_model(token));
+    CK_RV rv = bytes_copy(&token->label, view_string(label ? label : section->name));
+    if (rv == CKR_OK)
+        rv = read_id(id ? id : section->name, &token->id, reason);
+    return rv != CKR_OK ? rv : read_serial(section, token);
+}
+
+CK_RV section_read(const struct configuration *configuration, const struct config_section *section,
+                   struct token *token, struct reason *reason)
+{
+    struct files files CLEANUP(files_clear) = {.count = 0};
+    const char *tpm = configuration_value(configuration, section, "tpm");
+    struct key_description description = {
+        .provider = configuration_value(configuration, section, "provider"),
+        .engine = configuration_value(configuration, section, "engine"),
+        .tpm = tpm && *tpm ? tpm : "auto",
+    };
+    CK_RV rv = read_description(configuration, section, &files, &description, reason);
+    if (rv == CKR_OK)
+        rv = key_material_open(&description, &token->material, reason);
+    return rv != CKR_OK ? rv : read_names(configuration, section, token, reason);
+}

@@ -1,0 +1,36 @@
+/* The connection to one TPM: its lock, its ESYS context, and the keys that are
+ * loaded through it. Inside the room only. */
+#ifndef SIGNET_TPM_CONNECTION_H
+#define SIGNET_TPM_CONNECTION_H
+
+#include <tss2/tss2_esys.h>
+
+#include "token/base/lock.h"
+#include "token/tpm/tpm.h"
+
+struct tpm_key;
+
+struct tpm {
+    struct tpm *next;
+    unsigned references;
+    char *choice;
+    struct lock *lock;
+    TSS2_TCTI_CONTEXT *tcti;
+    ESYS_CONTEXT *esys;        /* NULL: not connected */
+    struct tpm_key *loaded;    /* most recently used first */
+    bool no_persistent_parent; /* the usual handle was looked at and is no use */
+};
+
+/* Takes the lock and connects if need be; on failure (logged) the lock is not
+ * held. Every success is paired with tpm_leave. */
+CHECKED CK_RV tpm_enter(struct tpm *tpm);
+void tpm_leave(struct tpm *tpm);
+
+/* With the lock held: drops a connection that no longer works, or connects. */
+void tpm_disconnect(struct tpm *tpm);
+CHECKED CK_RV tpm_connect(struct tpm *tpm);
+
+/* Implemented by key.c: the connection is gone and every handle with it. */
+void tpm_key_forget_all(struct tpm *tpm);
+
+#endif

@@ -1,0 +1,163 @@
+#include "token/tpm/loaded.h"
+
+#include "token/base/log.h"
+#include "token/tpm/error.h"
+#include "token/tpm/parent.h"
+#include "token/tpm/public.h"
+
+static void unlink_key(struct tpm_key *key)
+{
+    struct tpm_key **link = &key->tpm->loaded;
+    while (*link && *link != key)
+        link = &(*link)->next;
+    if (*link)
+        *link = key->next;
+    key->next = NULL;
+}
+
+static void link_first(struct tpm_key *key)
+{
+    key->next = key->tpm->loaded;
+    key->tpm->loaded = key;
+}
+
+static void flush(struct tpm_key *key)
+{
+    if (key->handle)
+        (void)Esys_TR_Close(key->tpm->esys, &key->esys);
+    else
+        (void)Esys_FlushContext(key->tpm->esys, key->esys);
+    key->esys = ESYS_TR_NONE;
+    unlink_key(key);
+}
+
+void tpm_key_forget_all(struct tpm *tpm)
+{
+    while (tpm->loaded) {
+        struct tpm_key *key = tpm->loaded;
+        if (tpm->esys)
+            (void)Esys_TR_Close(tpm->esys, &key->esys);
+        key->esys = ESYS_TR_NONE;
+        unlink_key(key);
+    }
+}
+
+bool tpm_key_evict_oldest(const struct tpm_key *keep)
+{
+    struct tpm_key *oldest = NULL;
+    for (struct tpm_key *key = keep->tpm->loaded; key; key = key->next)
+        if (key != keep && !key->handle)
+            oldest = key;
+    if (!oldest)
+        return false;
+    flush(oldest);
+    return true;
+}
+
+void tpm_key_unload(struct tpm_key *key)
+{
+    lock_take(key->tpm->lock);
+    /* A kernel's resource manager does it when the connection closes. */
+    if (key->esys != ESYS_TR_NONE && key->tpm->esys) {
+        if (tpm_kind(key->tpm) == TPM_KIND_DEVICE && key->tpm->references == 1)
+            unlink_key(key);
+        else
+            flush(key);
+    }
+    lock_release(key->tpm->lock);
+}
+
+/* A persistent key whose public half the configuration gave: is it still there? */
+static TSS2_RC check_expected(struct tpm_key *key, ESYS_TR handle)
+{
+    TPM2B_PUBLIC *public = NULL;
+    TSS2_RC rc = Esys_ReadPublic(key->tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 &public, NULL, NULL);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    struct public_key found = {0};
+    struct reason reason = {"it is a key of another kind"};
+    CK_RV rv = tpm_public_key(&public->publicArea, &found, &reason);
+    if (rv == CKR_OK && !public_key_equal(&found, &key->public_key)) {
+        reason_set(&reason, "it is not the certificate's key");
+        rv = CKR_DATA_INVALID;
+    }
+    if (rv == CKR_OK)
+        key->abilities = tpm_public_abilities(&public->publicArea);
+    public_key_clear(&found);
+    Esys_Free(public);
+    if (rv == CKR_OK)
+        return TSS2_RC_SUCCESS;
+    log_line(LOG_LEVEL_ERROR, "tpm", "the object at handle 0x%08x cannot be used: %s",
+             (unsigned)key->handle, reason.text);
+    return TPM_RC_OTHER_KEY;
+}
+
+static TSS2_RC load_persistent(struct tpm_key *key, const char **command)
+{
+    *command = "TPM2_ReadPublic of the persistent key";
+    ESYS_TR handle = ESYS_TR_NONE;
+    TSS2_RC rc = Esys_TR_FromTPMPublic(key->tpm->esys, key->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                                       ESYS_TR_NONE, &handle);
+    if (rc == TSS2_RC_SUCCESS && key->public_key.algorithm != KEY_ALGORITHM_NONE)
+        rc = check_expected(key, handle);
+    if (rc != TSS2_RC_SUCCESS && handle != ESYS_TR_NONE)
+        (void)Esys_TR_Close(key->tpm->esys, &handle);
+    if (rc == TSS2_RC_SUCCESS)
+        key->esys = handle;
+    return rc;
+}
+
+/* One way of finding the parent. What a wrong parent answers depends on the TPM:
+ * integrity failure on most. */
+static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool *next_way, const char **command)
+{
+    struct parent parent;
+    bool absent;
+    *next_way = true;
+    TSS2_RC rc =
+        parent_open(key->tpm, key->parent, key->rsa_parent, way, &parent, &absent, command);
+    if (absent || rc != TSS2_RC_SUCCESS) {
+        *next_way = absent;
+        return rc != TSS2_RC_SUCCESS ? rc : (TSS2_RC)TPM2_RC_INTEGRITY;
+    }
+    ESYS_TR handle = ESYS_TR_NONE;
+    *command = "TPM2_Load";
+    rc = Esys_Load(key->tpm->esys, parent.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                   &key->private, &key->public, &handle);
+    parent_close(key->tpm, &parent);
+    if (rc == TSS2_RC_SUCCESS)
+        key->esys = handle;
+    *next_way = tpm_error_is(rc, TPM2_RC_INTEGRITY);
+    return rc;
+}
+
+static TSS2_RC load_file(struct tpm_key *key, const char **command)
+{
+    TSS2_RC rc = (TSS2_RC)TPM2_RC_INTEGRITY;
+    bool next_way = true;
+    for (unsigned way = 0; next_way && way < parent_ways(key->parent); way++) {
+        TSS2_RC tried = load_under(key, way, &next_way, command);
+        /* The standard way's answer is the one to tell; a TPM may lack the others. */
+        if (tried == TSS2_RC_SUCCESS || way <= 1 || !next_way)
+            rc = way > 1 && tried != TSS2_RC_SUCCESS && tpm_error_remedy(tried) == TPM_REMEDY_NONE
+                     ? (TSS2_RC)TPM2_RC_INTEGRITY
+                     : tried;
+    }
+    return rc;
+}
+
+TSS2_RC tpm_key_load(struct tpm_key *key, const char **ret_command)
+{
+    if (key->esys != ESYS_TR_NONE) {
+        if (key->tpm->loaded != key) {
+            unlink_key(key);
+            link_first(key);
+        }
+        return TSS2_RC_SUCCESS;
+    }
+    TSS2_RC rc = key->handle ? load_persistent(key, ret_command) : load_file(key, ret_command);
+    if (rc == TSS2_RC_SUCCESS)
+        link_first(key);
+    return rc;
+}

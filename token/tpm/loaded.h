@@ -1,0 +1,39 @@
+/* Which keys are loaded, and how they get there. Inside the room only; all but
+ * tpm_key_unload want the connection's lock held. */
+#ifndef SIGNET_TPM_LOADED_H
+#define SIGNET_TPM_LOADED_H
+
+#include <tss2/tss2_esys.h>
+
+#include "token/tpm/connection.h"
+#include "token/tpm/key.h"
+
+/* Not a TSS code: the persistent handle holds another key than was expected.
+ * It has been logged. */
+#define TPM_RC_OTHER_KEY 0xffffffffu
+
+/* What a key is and where it is loaded. */
+struct tpm_key {
+    struct tpm *tpm;
+    uint32_t handle;
+    uint32_t parent;
+    bool rsa_parent;
+    TPM2B_PUBLIC public;
+    TPM2B_PRIVATE private;
+    struct public_key public_key;
+    struct tpm_key_abilities abilities;
+    ESYS_TR esys; /* ESYS_TR_NONE: not loaded */
+    struct tpm_key *next;
+};
+
+/* Loads the key unless it is, and makes it the most recently used. */
+TSS2_RC tpm_key_load(struct tpm_key *key, const char **ret_command);
+
+/* Flushes the key that was not used for longest, but not `keep`; false if there
+ * is none. */
+bool tpm_key_evict_oldest(const struct tpm_key *keep);
+
+/* Flushes the key if it is loaded; takes the lock itself. */
+void tpm_key_unload(struct tpm_key *key);
+
+#endif

@@ -1,0 +1,163 @@
+#include "token/tpm/operation.h"
+
+#include <string.h>
+
+#include "token/tpm/loaded.h"
+#include "token/tpm/public.h"
+
+static TSS2_RC check_auth(ESYS_CONTEXT *esys, ESYS_TR handle, UNUSED void *request,
+                          const char **ret_command)
+{
+    static const TPMT_SYM_DEF no_symmetric = {.algorithm = TPM2_ALG_NULL};
+    ESYS_TR session = ESYS_TR_NONE;
+    *ret_command = "TPM2_StartAuthSession";
+    TSS2_RC rc = Esys_StartAuthSession(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                       ESYS_TR_NONE, NULL, TPM2_SE_POLICY, &no_symmetric,
+                                       TPM2_ALG_SHA256, &session);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    *ret_command = "TPM2_PolicySecret (login)";
+    rc = Esys_PolicySecret(esys, handle, session, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                           NULL, NULL, NULL, 0, NULL, NULL);
+    TSS2_RC flushed = Esys_FlushContext(esys, session);
+    return rc != TSS2_RC_SUCCESS ? rc : flushed;
+}
+
+CK_RV tpm_key_check_auth(struct tpm_key *key, struct view auth)
+{
+    return tpm_key_run(key, auth, check_auth, NULL);
+}
+
+struct sign_request {
+    TPM2B_DIGEST digest;
+    TPMT_SIG_SCHEME scheme;
+    TPMT_SIGNATURE *signature;
+};
+
+static TSS2_RC sign(ESYS_CONTEXT *esys, ESYS_TR handle, void *request, const char **ret_command)
+{
+    static const TPMT_TK_HASHCHECK no_ticket = {.tag = TPM2_ST_HASHCHECK,
+                                                .hierarchy = TPM2_RH_NULL};
+    struct sign_request *sign_request = request;
+    *ret_command = "TPM2_Sign";
+    return Esys_Sign(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                     &sign_request->digest, &sign_request->scheme, &no_ticket,
+                     &sign_request->signature);
+}
+
+static CK_RV copy_signature(const struct tpm_key *key, const TPMT_SIGNATURE *signature,
+                            struct bytes *ret_signature)
+{
+    if (signature->sigAlg != TPM2_ALG_ECDSA)
+        return bytes_copy(ret_signature, view_of(signature->signature.rsassa.sig.buffer,
+                                                 signature->signature.rsassa.sig.size));
+    const TPM2B_ECC_PARAMETER *r = &signature->signature.ecdsa.signatureR;
+    const TPM2B_ECC_PARAMETER *s = &signature->signature.ecdsa.signatureS;
+    size_t size = public_key_coordinate_size(&key->public_key);
+    if (r->size > size || s->size > size)
+        return CKR_DEVICE_ERROR;
+    struct bytes both = {0};
+    CK_RV rv = bytes_alloc(&both, 2 * size);
+    if (rv != CKR_OK)
+        return rv;
+    memcpy(both.data + size - r->size, r->buffer, r->size);
+    memcpy(both.data + 2 * size - s->size, s->buffer, s->size);
+    bytes_free(ret_signature);
+    *ret_signature = both;
+    return CKR_OK;
+}
+
+CK_RV tpm_key_sign(struct tpm_key *key, struct view auth, enum scheme_kind kind, enum hash hash,
+                   struct view digest, struct bytes *ret_signature)
+{
+    struct sign_request request = {.digest.size = (UINT16)digest.size};
+    if (digest.size > sizeof(request.digest.buffer))
+        return CKR_DATA_LEN_RANGE;
+    memcpy(request.digest.buffer, digest.data, digest.size);
+    request.scheme.scheme = kind == SCHEME_ECDSA     ? TPM2_ALG_ECDSA
+                            : kind == SCHEME_RSA_PSS ? TPM2_ALG_RSAPSS
+                                                     : TPM2_ALG_RSASSA;
+    request.scheme.details.any.hashAlg = tpm_hash_algorithm(hash);
+    CK_RV rv = tpm_key_run(key, auth, sign, &request);
+    if (rv == CKR_OK)
+        rv = copy_signature(key, request.signature, ret_signature);
+    Esys_Free(request.signature);
+    return rv;
+}
+
+struct decrypt_request {
+    TPM2B_PUBLIC_KEY_RSA cipher;
+    TPMT_RSA_DECRYPT scheme;
+    TPM2B_PUBLIC_KEY_RSA *plain;
+};
+
+static TSS2_RC decrypt(ESYS_CONTEXT *esys, ESYS_TR handle, void *request, const char **ret_command)
+{
+    struct decrypt_request *decrypt_request = request;
+    *ret_command = "TPM2_RSA_Decrypt";
+    return Esys_RSA_Decrypt(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                            &decrypt_request->cipher, &decrypt_request->scheme, NULL,
+                            &decrypt_request->plain);
+}
+
+CK_RV tpm_key_decrypt(struct tpm_key *key, struct view auth, enum scheme_kind kind, enum hash hash,
+                      struct view cipher, struct bytes *ret_plain)
+{
+    struct decrypt_request request = {.cipher.size = (UINT16)cipher.size};
+    if (cipher.size > sizeof(request.cipher.buffer))
+        return CKR_DATA_LEN_RANGE;
+    memcpy(request.cipher.buffer, cipher.data, cipher.size);
+    request.scheme.scheme = kind == SCHEME_RSA_OAEP    ? TPM2_ALG_OAEP
+                            : kind == SCHEME_RSA_PKCS1 ? TPM2_ALG_RSAES
+                                                       : TPM2_ALG_NULL;
+    request.scheme.details.oaep.hashAlg = tpm_hash_algorithm(hash);
+    CK_RV rv = tpm_key_run(key, auth, decrypt, &request);
+    if (rv == CKR_OK)
+        rv = bytes_copy(ret_plain, view_of(request.plain->buffer, request.plain->size));
+    if (request.plain)
+        explicit_bzero(request.plain, sizeof(*request.plain));
+    Esys_Free(request.plain);
+    return rv;
+}
+
+struct derive_request {
+    TPM2B_ECC_POINT point;
+    TPM2B_ECC_POINT *secret;
+};
+
+static TSS2_RC derive(ESYS_CONTEXT *esys, ESYS_TR handle, void *request, const char **ret_command)
+{
+    struct derive_request *derive_request = request;
+    *ret_command = "TPM2_ECDH_ZGen";
+    return Esys_ECDH_ZGen(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                          &derive_request->point, &derive_request->secret);
+}
+
+CK_RV tpm_key_derive(struct tpm_key *key, struct view auth, struct view point,
+                     struct bytes *ret_secret)
+{
+    struct derive_request request = {0};
+    TPM2B_ECC_PARAMETER *x = &request.point.point.x;
+    TPM2B_ECC_PARAMETER *y = &request.point.point.y;
+    size_t size = public_key_coordinate_size(&key->public_key);
+    if (point.size != 1 + 2 * size || size > sizeof(x->buffer))
+        return CKR_MECHANISM_PARAM_INVALID;
+    x->size = y->size = (UINT16)size;
+    memcpy(x->buffer, point.data + 1, size);
+    memcpy(y->buffer, point.data + 1 + size, size);
+    CK_RV rv = tpm_key_run(key, auth, derive, &request);
+    if (rv != CKR_OK)
+        return rv;
+    /* The TPM may leave out zeros in front; a shared secret has a fixed size. */
+    const TPM2B_ECC_PARAMETER *secret = &request.secret->point.x;
+    struct bytes padded = {0};
+    rv = secret->size <= size ? bytes_alloc(&padded, size) : CKR_DEVICE_ERROR;
+    if (rv == CKR_OK) {
+        memcpy(padded.data + size - secret->size, secret->buffer, secret->size);
+        bytes_free(ret_secret);
+        *ret_secret = padded;
+    }
+    explicit_bzero(request.secret, sizeof(*request.secret));
+    Esys_Free(request.secret);
+    return rv;
+}

@@ -1,0 +1,25 @@
+/* One operation on a loaded key, and how often it may be tried. Inside the room
+ * only. */
+#ifndef SIGNET_TPM_OPERATION_H
+#define SIGNET_TPM_OPERATION_H
+
+#include <tss2/tss2_esys.h>
+
+#include "token/tpm/key.h"
+
+/* Sends the command for the key at `handle`, whose authorisation is set, and
+ * names it for the log. Answers may be written into the request. */
+typedef TSS2_RC (*tpm_operation)(ESYS_CONTEXT *esys, ESYS_TR handle, void *request,
+                                 const char **ret_command);
+
+struct tpm_tries {
+    unsigned waited;
+    unsigned reloaded;
+    unsigned reconnected;
+};
+
+/* Loads the key, runs the operation, applies what remedies there are, logs what
+ * is left, and translates it. */
+CK_RV tpm_key_run(struct tpm_key *key, struct view auth, tpm_operation operation, void *request);
+
+#endif

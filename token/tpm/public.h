@@ -1,0 +1,22 @@
+/* TPM2B_PUBLIC and what it says of a key. Inside the room only. */
+#ifndef SIGNET_TPM_PUBLIC_H
+#define SIGNET_TPM_PUBLIC_H
+
+#include <tss2/tss2_tpm2_types.h>
+
+#include "token/base/public_key.h"
+#include "token/tpm/key.h"
+
+/* CKR_DATA_INVALID with the reason for anything but a whole, well-formed public
+ * area of an RSA or NIST-curve key. ret_key has no spki. */
+CHECKED CK_RV tpm_public_decode(struct view marshalled, TPM2B_PUBLIC *ret_public,
+                                struct reason *reason);
+CHECKED CK_RV tpm_public_key(const TPMT_PUBLIC *area, struct public_key *ret_key,
+                             struct reason *reason);
+struct tpm_key_abilities tpm_public_abilities(const TPMT_PUBLIC *area);
+
+/* TPM2_ALG_NULL for HASH_NONE, and back. */
+TPM2_ALG_ID tpm_hash_algorithm(enum hash hash);
+enum hash tpm_hash_of(TPM2_ALG_ID algorithm);
+
+#endif
