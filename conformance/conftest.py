@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import keys, modules, process, tpm  # noqa: E402
+from harness import keys, modules, process, sanitize, tpm  # noqa: E402
 from harness.apache import Apache  # noqa: E402
 from harness.sandbox import Sandbox  # noqa: E402
 
@@ -56,7 +56,9 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def build(request):
-    return os.path.join(ROOT, request.config.getoption("--build"))
+    path = os.path.join(ROOT, request.config.getoption("--build"))
+    sanitize.prepare(path)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +108,6 @@ def fixtures(tpm_kind, the_tpm, build, place):
 
 
 def make_fixtures(path, *arguments, transient=False):
-    from harness import sanitize
     env = {**os.environ, **sanitize.environment()}
     if transient:
         env["TRANSIENT"] = "1"

@@ -33,12 +33,22 @@ static void on_exit_begin(void)
     atomic_store(&exiting, true);
 }
 
-/* Handlers run newest first, so ours precedes OpenSSL's own clean-up. Without
- * the option to load its configuration, OpenSSL leaves that to the host. */
+/* Handlers run newest first, so ours precedes OpenSSL's own clean-up. The host's
+ * configuration is left alone: OPENSSL_INIT_NO_LOAD_CONFIG would take it from the
+ * host for good, and loading it here, once, would be no place to come back to. */
 static void start(void)
 {
     if (OPENSSL_init_crypto(0, NULL) != 1 || atexit(on_exit_begin) != 0)
         atomic_store(&exiting, true);
+}
+
+void crypto_start(void)
+{
+#ifndef OPENSSL_NO_ENGINE
+    KEEP_ERROR_QUEUE;
+    if (crypto_alive())
+        (void)OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+#endif
 }
 
 bool crypto_alive(void)

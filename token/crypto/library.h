@@ -9,6 +9,12 @@
  * nothing of this room may be called but this, and nothing need be freed. */
 bool crypto_alive(void);
 
+/* Lets OpenSSL load the host's configuration into the host's own context now, if
+ * that was not done yet. An OpenSSL with engines does it at the first digest or
+ * key, whatever the context. The configuration may name this module: to be
+ * called where it may be entered again, that is, without a lock. */
+void crypto_start(void);
+
 /* Frees the library context; it is made again when needed. Every object of this
  * room must have been freed. Harmless after process exit began, and twice. */
 void crypto_stop(void);

@@ -46,7 +46,7 @@ static UNUSED int leave_directory(UNUSED void **state)
 static UNUSED void run(const char *command)
 {
     char quiet[2048];
-    snprintf(quiet, sizeof(quiet), "{ %s ; } >command.log 2>&1", command);
+    snprintf(quiet, sizeof(quiet), "exec >command.log 2>&1; %s", command);
     if (system(quiet) != 0)
         fail_msg("%s", command);
 }
