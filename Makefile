@@ -23,8 +23,10 @@ HARDENING := -fstack-protector-strong -fstack-clash-protection \
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
 	-fno-sanitize-recover=undefined)
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS) $(WARNINGS) $(HARDENING) $(CFLAGS) \
-	$(SANITIZER) -fPIC -fvisibility=hidden -MMD -MP
+	$(SANITIZER) -fPIC $(VISIBILITY) -MMD -MP
 LINK := $(CC) $(CFLAGS) $(SANITIZER) $(LDFLAGS) -Wl,-z,relro,-z,now,-z,noexecstack
+
+VISIBILITY = -fvisibility=hidden
 
 not_product = $(filter-out %_test.c %_fuzz.c %_bench.c,$(wildcard $(1)))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -54,14 +56,17 @@ setup:
 # PKCS#11's own prototypes know no const.
 $(BUILD)/conformance/%.o: WARNINGS := $(filter-out -Wcast-qual -Wwrite-strings,$(WARNINGS))
 
+$(BUILD)/conformance/tcti/%.o: VISIBILITY :=
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC    $<")
 	$(Q)$(COMPILE) -c -o $@ $<
 
+# nodelete: OpenSSL's per-thread data and exit handlers must outlive a dlclose.
 $(MODULE): $(call objects,$(TOKEN_SOURCES)) token/api/signet-pkcs11.map
 	$(if $(Q),@echo "  LINK  $@")
-	$(Q)$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,-soname,signet-pkcs11.so \
+	$(Q)$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) -Wl,-soname,signet-pkcs11.so -Wl,-z,nodelete \
 		-Wl,--version-script=token/api/signet-pkcs11.map -o $@ $(filter %.o,$^) \
 		$(PACKAGE_LIBS) -ldl -lpthread
 

@@ -1,11 +1,9 @@
 """curl presents the certificate to a real Apache, and Apache serves with a key of the module."""
 
-import shutil
-
 import pytest
 
-from harness import clients, process, sanitize
-from harness.apache import PAGE, Apache, give_away
+from harness import clients, nobody, process
+from harness.apache import PAGE, Apache
 
 VERSIONS = ["1.2", "1.3"]
 
@@ -53,6 +51,7 @@ def test_curl_without_a_certificate_is_refused(curl, version):
     assert PAGE not in page.out
 
 
+@pytest.mark.wrong_pin
 @pytest.mark.keys("ec-pin")
 def test_curl_with_a_wrong_pin_is_refused(client, curl, key):
     client.serve(key.name)
@@ -64,34 +63,21 @@ def test_curl_with_a_wrong_pin_is_refused(client, curl, key):
 
 @pytest.mark.signet
 @pytest.mark.keys("ec", "rsa-pin")
-def test_apache_serves_with_a_key_of_the_module(client, module, key, the_tpm, fixtures):
-    """The server forks and is not root: the module begins anew in its worker."""
-    directory = client.make("server")
-    server = Apache(f"{directory}/apache", fixtures, engine="SSLCryptoDevice pkcs11",
-                    key=uri(module, key, "private"), certificate=f"{directory}/{key.name}.crt",
-                    env=served_apart(directory, module, key, the_tpm, fixtures), verify="none")
-    give_away(directory)
+def test_apache_serves_with_a_key_of_the_module(client, key, fixtures):
+    """The server forks: the module begins anew in its worker."""
+    client.move_apart()
+    client.serve(key.name)
+    server = Apache(client.file("apache"), fixtures, engine="SSLCryptoDevice pkcs11",
+                    key=uri(client.module, key, "private"), env=client.module_environment(),
+                    certificate=f"{client.module.fixtures}/{key.name}.crt", verify="none")
+    nobody.give_away(client.directory)
     try:
         server.start()
         for version in VERSIONS:
-            page = client.tool("curl", "-sS", "-k", f"--tlsv{version}", "--tls-max", version,
-                               server.url(version), status=None)
+            page = client.tool("curl", "-sS", "-k",
+                               f"--tlsv{version}", "--tls-max", version, server.url(version),
+                               status=None)
             assert page.out == PAGE, f"{page}\n{server.errors()}"
     finally:
         server.stop()
     assert not process.complaints(server.errors())
-
-
-def served_apart(directory, module, key, the_tpm, fixtures):
-    """The environment of a server that may not read the files of this user."""
-    word = the_tpm.word
-    if word.startswith("embedded:"):
-        shutil.copytree(the_tpm.directory, f"{directory}/tpm")
-        word = f"embedded:{directory}/tpm"
-    for suffix in ("key", "crt"):
-        shutil.copy(f"{fixtures}/{key.name}.{suffix}", directory)
-    with open(f"{directory}/signet.conf", "w", encoding="utf-8") as file:
-        file.write(f"tpm = {word}\n[{key.name}]\ncertificate = {key.name}.crt\n"
-                   f"private key = {key.name}.key\n")
-    return {"SIGNET_CONF": f"{directory}/signet.conf", "SIGNET_LOG": f"{directory}/log",
-            "PKCS11_MODULE_PATH": module.path, **sanitize.environment()}

@@ -204,6 +204,7 @@ def test_an_ec_key_derives_the_secret_that_the_peer_derives(client, token, key, 
     assert client.read("output") == client.read("expected")
 
 
+@pytest.mark.wrong_pin
 @pytest.mark.keys("ec-pin", "rsa-pin", "soft-ec-pin", "p12-rsa")
 def test_a_wrong_pin_is_refused_and_the_right_one_works_after(client, module, token, sign, key):
     client.serve(key.name)

@@ -9,6 +9,11 @@
 #define HEADER_SIZE 10
 #define COMMAND_HANDLES_MAX 3
 
+/* TPM 2.0 Library part 2, TPM_HC. tpm2-tss has these, but shifts into the sign. */
+#define LOADED_SESSION_FIRST 0x02000000u
+#define TRANSIENT_FIRST 0x80000000u
+#define PERSISTENT_FIRST 0x81000000u
+
 /* The TPM's own list of its commands (TPM_CAP_COMMANDS): TPMA_CC by code. */
 struct command_attributes {
     uint32_t attributes[256];

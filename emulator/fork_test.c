@@ -151,6 +151,11 @@ static void a_fork_while_a_thread_is_inside_a_command_is_survived(void **state)
     pthread_t thread;
     uint64_t start;
 
+    if (UNDER_ADDRESS_SANITIZER) {
+        print_message("AddressSanitizer's malloc of gcc 12 hangs after a fork in a threaded process\n");
+        test_close(inherited.context);
+        skip();
+    }
     assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key), TPM2_RC_SUCCESS);
     assert_int_equal(define_counter(inherited.context, COUNTER_INDEX), TPM2_RC_SUCCESS);
     assert_int_equal(increment(inherited.context, COUNTER_INDEX), TPM2_RC_SUCCESS);

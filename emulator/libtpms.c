@@ -10,7 +10,6 @@
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_memory.h>
 #include <libtpms/tpm_nvfilename.h>
-#include <openssl/crypto.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +49,7 @@ struct libtpms {
     struct tpm_backend backend;
     void *library;
     struct library_functions call;
-    OSSL_LIB_CTX *openssl;
+    struct openssl_private openssl;
     int messages; /* a file in memory */
     bool running;
     /* What start gives to the load callback. */
@@ -76,7 +75,7 @@ struct call_scope {
 
 static struct call_scope call_enter(struct libtpms *tpm)
 {
-    struct call_scope scope = { openssl_enter(tpm->openssl), current };
+    struct call_scope scope = { openssl_enter(&tpm->openssl), current };
 
     current = tpm;
     return scope;
@@ -302,7 +301,7 @@ static void libtpms_close(struct tpm_backend *backend)
     free(tpm->response);
     if (tpm->library)
         (void)dlclose(tpm->library);
-    OSSL_LIB_CTX_free(tpm->openssl);
+    openssl_private_free(&tpm->openssl);
     if (tpm->messages >= 0)
         (void)close(tpm->messages);
     free(tpm);
@@ -339,13 +338,12 @@ TSS2_RC libtpms_open(struct tpm_backend **ret)
     if (!tpm)
         return TSS2_TCTI_RC_MEMORY;
     tpm->backend.operations = &operations;
-    tpm->library = library_copy_open(LIBRARY);
-    if (tpm->library)
-        tpm->openssl = openssl_private_context();
     tpm->messages = memfd_create("messages", MFD_CLOEXEC);
     if (tpm->messages < 0)
         error_set("no memory for libtpms' messages");
-    if (!tpm->openssl || tpm->messages < 0 || bind_functions(tpm) != TSS2_RC_SUCCESS) {
+    else
+        tpm->library = library_copy_open(LIBRARY);
+    if (!tpm->library || !openssl_private_new(&tpm->openssl) || bind_functions(tpm) != TSS2_RC_SUCCESS) {
         libtpms_close(&tpm->backend);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }

@@ -11,7 +11,7 @@
 
 struct object *objects_find(const struct connection *connection, uint32_t handle)
 {
-    uint32_t index = handle - TPM2_TRANSIENT_FIRST;
+    uint32_t index = handle - TRANSIENT_FIRST;
 
     return index < OBJECTS_MAX ? connection->objects[index] : NULL;
 }
@@ -28,7 +28,7 @@ struct object *objects_add(struct connection *connection, uint32_t loaded)
     object = calloc(1, sizeof(*object));
     if (!object)
         return NULL;
-    object->handle = TPM2_TRANSIENT_FIRST + index;
+    object->handle = TRANSIENT_FIRST + index;
     object->loaded = loaded;
     object->used = connection->instance->commands_run;
     connection->objects[index] = object;
@@ -37,7 +37,7 @@ struct object *objects_add(struct connection *connection, uint32_t loaded)
 
 void objects_remove(struct connection *connection, struct object *object, bool flush)
 {
-    connection->objects[object->handle - TPM2_TRANSIENT_FIRST] = NULL;
+    connection->objects[object->handle - TRANSIENT_FIRST] = NULL;
     if (flush && object->loaded)
         (void)tpm_flush(connection->instance->tpm, object->loaded);
     blob_free(&object->context);

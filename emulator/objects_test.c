@@ -11,7 +11,7 @@ static void a_connection_has_more_objects_than_the_tpm_has_room_for(void **state
     for (int i = 0; i < MANY; i++) {
         keys[i] = 0xa5a5a5a5;
         assert_int_equal(create_key(context, "pw", (uint8_t)i, KEY_PLAIN, &keys[i]), TPM2_RC_SUCCESS);
-        assert_int_equal(keys[i], TPM2_TRANSIENT_FIRST + (uint32_t)i);
+        assert_int_equal(keys[i], TRANSIENT_FIRST + (uint32_t)i);
     }
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < MANY; i++)
@@ -50,11 +50,11 @@ static void connections_do_not_see_each_others_objects(void **state)
     assert_int_equal(sign(left, key, "left"), TPM2_RC_SUCCESS);
     assert_int_equal(sign(right, key, "right"), TPM2_RC_SUCCESS);
 
-    assert_int_equal(count_handles(left, TPM2_TRANSIENT_FIRST, &first), 1);
+    assert_int_equal(count_handles(left, TRANSIENT_FIRST, &first), 1);
     assert_int_equal(first, key);
     test_close(right);
-    assert_int_equal(count_handles(left, TPM2_TRANSIENT_FIRST, NULL), 1);
-    assert_int_equal(count_handles(left, TPM2_TRANSIENT_FIRST + 1, NULL), 0);
+    assert_int_equal(count_handles(left, TRANSIENT_FIRST, NULL), 1);
+    assert_int_equal(count_handles(left, TRANSIENT_FIRST + 1, NULL), 0);
     assert_int_equal(sign(left, key, "left"), TPM2_RC_SUCCESS);
     test_close(left);
 }
@@ -67,7 +67,7 @@ static void a_new_connection_starts_without_objects(void **state)
         assert_int_equal(create_key(context, "", (uint8_t)i, KEY_PLAIN, NULL), TPM2_RC_SUCCESS);
     test_close(context);
     context = test_open(*state);
-    assert_int_equal(count_handles(context, TPM2_TRANSIENT_FIRST, NULL), 0);
+    assert_int_equal(count_handles(context, TRANSIENT_FIRST, NULL), 0);
     test_close(context);
 }
 
@@ -88,7 +88,7 @@ static void a_connection_without_end_of_objects_is_stopped(void **state)
     }
     assert_int_equal(rc, TPM2_RC_OBJECT_MEMORY);
     assert_int_equal(count, 256);
-    assert_int_equal(count_handles(context, TPM2_TRANSIENT_FIRST, NULL), 254);
+    assert_int_equal(count_handles(context, TRANSIENT_FIRST, NULL), 254);
     assert_int_equal(sign(context, key, ""), TPM2_RC_SUCCESS);
     assert_int_equal(sign(context, key + 255, ""), TPM2_RC_SUCCESS);
     test_close(context);
@@ -157,7 +157,7 @@ static void sequence_objects_keep_what_they_hashed_when_they_make_room(void **st
         assert_memory_equal(digest, expected, sizeof(expected));
         assert_int_equal(update_hash(context, sequences[i], "d"), TPM2_RC_REFERENCE_H0);
     }
-    assert_int_equal(count_handles(context, TPM2_TRANSIENT_FIRST, NULL), 0);
+    assert_int_equal(count_handles(context, TRANSIENT_FIRST, NULL), 0);
     test_close(context);
 }
 

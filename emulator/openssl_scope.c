@@ -5,24 +5,34 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
-#include <stddef.h>
 
-OSSL_LIB_CTX *openssl_private_context(void)
+bool openssl_private_new(struct openssl_private *ret)
 {
-    OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
+    struct openssl_private openssl = { .context = OSSL_LIB_CTX_new() };
 
-    /* The provider needs no handle: it goes with its context. */
-    if (context && OSSL_PROVIDER_load(context, "default"))
-        return context;
-    OSSL_LIB_CTX_free(context);
-    error_set("OpenSSL gives no library context with its default provider");
-    return NULL;
+    if (openssl.context)
+        openssl.provider = OSSL_PROVIDER_load(openssl.context, "default");
+    if (!openssl.provider) {
+        openssl_private_free(&openssl);
+        error_set("OpenSSL gives no library context with its default provider");
+        return false;
+    }
+    *ret = openssl;
+    return true;
 }
 
-struct openssl_scope openssl_enter(OSSL_LIB_CTX *private_context)
+void openssl_private_free(struct openssl_private *openssl)
+{
+    if (openssl->provider)
+        (void)OSSL_PROVIDER_unload(openssl->provider);
+    OSSL_LIB_CTX_free(openssl->context);
+    *openssl = (struct openssl_private){ NULL, NULL };
+}
+
+struct openssl_scope openssl_enter(const struct openssl_private *openssl)
 {
     (void)ERR_set_mark();
-    return (struct openssl_scope){ OSSL_LIB_CTX_set0_default(private_context) };
+    return (struct openssl_scope){ OSSL_LIB_CTX_set0_default(openssl->context) };
 }
 
 void openssl_leave(struct openssl_scope *scope)

@@ -126,7 +126,7 @@ static void the_tpm2_provider_works_over_this_tcti(void **state)
 static void a_host_configuration_that_loads_the_provider_does_not_go_in_circles(void **state)
 {
     need_openssl();
-    need_program("tpm2_getrandom", "tpm2-tools");
+    need_tpm2_tools();
     assert_int_equal(run_script(*state, "printf '%s\\n' 'openssl_conf = init' '[init]' 'providers = list'"
                                         " '[list]' 'default = on' 'tpm2 = on' '[on]' 'activate = 1' >conf\n"
                                         "export OPENSSL_CONF=$PWD/conf\n"

@@ -304,7 +304,7 @@ static void finalize_flushes_what_the_connection_has_loaded(void **state)
 
     for (int i = 0; i < 5; i++)
         assert_int_equal(run_child(leave_session, &how), 0);
-    assert_int_equal(count_handles(context, TPM2_LOADED_SESSION_FIRST, NULL), 0);
+    assert_int_equal(count_handles(context, LOADED_SESSION_FIRST, NULL), 0);
     test_close(context);
 }
 
@@ -329,9 +329,9 @@ static void nobody_is_shown_anothers_sessions(void **state)
     uint32_t session = 0, first = 0;
 
     assert_int_equal(start_session(left, TPM2_SE_POLICY, &session, NULL), TPM2_RC_SUCCESS);
-    assert_int_equal(count_handles(left, TPM2_LOADED_SESSION_FIRST, &first), 1);
+    assert_int_equal(count_handles(left, LOADED_SESSION_FIRST, &first), 1);
     assert_int_equal(first, session);
-    assert_int_equal(count_handles(right, TPM2_LOADED_SESSION_FIRST, NULL), 0);
+    assert_int_equal(count_handles(right, LOADED_SESSION_FIRST, NULL), 0);
     test_close(right);
     test_close(left);
 }

@@ -52,7 +52,7 @@ static void a_new_tpm_survives_a_developers_typing_errors(void **state)
     assert_int_equal(permanent & (TPMA_PERMANENT_OWNERAUTHSET | TPMA_PERMANENT_ENDORSEMENTAUTHSET |
                                   TPMA_PERMANENT_LOCKOUTAUTHSET),
                      0);
-    assert_int_equal(count_handles(context, TPM2_PERSISTENT_FIRST, NULL), 0);
+    assert_int_equal(count_handles(context, PERSISTENT_FIRST, NULL), 0);
     test_close(context);
 }
 
@@ -69,7 +69,7 @@ static int open_and_name(void *argument)
     /* A primary's unique part tells the seed, and so the TPM. */
     begin(&m, TPM2_ST_NO_SESSIONS, TPM2_CC_ReadPublic);
     CHILD_CHECK(create_key(context, "", 1, KEY_PLAIN, NULL) == TPM2_RC_SUCCESS);
-    add_u32(&m, TPM2_TRANSIENT_FIRST);
+    add_u32(&m, TRANSIENT_FIRST);
     CHILD_CHECK(run(context, &m, &response) == TPM2_RC_SUCCESS);
     CHILD_CHECK(write(race->pipe, response.bytes + HEADER_SIZE, 64) == 64);
     test_close(context);
@@ -281,7 +281,7 @@ static void a_reboot_of_the_machine_is_a_tpm_reset(void **state)
     context = test_open(*state);
     read_pcr(context, 0, after);
     assert_memory_equal(after, fresh, sizeof(after));
-    assert_int_equal(count_handles(context, TPM2_LOADED_SESSION_FIRST, NULL), 0);
+    assert_int_equal(count_handles(context, LOADED_SESSION_FIRST, NULL), 0);
     assert_int_equal(load_context(context, &saved, &copy), TPM2_RC_INTEGRITY | TPM2_RC_P | TPM2_RC_1);
     assert_int_equal(read_counter(context, COUNTER_INDEX), counter);
     resets = get_property(context, TPM2_PT_PERMANENT);
@@ -440,7 +440,7 @@ static void a_directory_that_vanished_is_a_return_code(void **state)
 static void need_swtpm(void)
 {
     need_program("swtpm", "swtpm");
-    need_program("tpm2_nvread", "tpm2-tools");
+    need_tpm2_tools();
 }
 
 static void swtpm_takes_the_directory_and_gives_it_back(void **state)
@@ -490,9 +490,10 @@ static void a_running_swtpm_is_a_clear_error(void **state)
 static void swtpm_does_not_start_on_a_directory_in_use(void **state)
 {
     char path[PATH_MAX];
-    TSS2_TCTI_CONTEXT *context = test_open(test_path(*state, "tpm", path));
+    TSS2_TCTI_CONTEXT *context;
 
     need_swtpm();
+    context = test_open(test_path(*state, "tpm", path));
     assert_int_equal(run_script(*state, WITH_SWTPM "! swtpm_start >/dev/null 2>&1\n"), 0);
     test_close(context);
     assert_int_equal(run_script(*state, WITH_SWTPM "swtpm_start; swtpm_stop\n"), 0);

@@ -562,6 +562,12 @@ static inline int run_script(const char *directory, const char *script)
     return wait_child(child);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ADDRESS_SANITIZER 1
+#else
+#define UNDER_ADDRESS_SANITIZER 0
+#endif
+
 /* Skips the test if a program is not installed. */
 static inline void need_program(const char *program, const char *package)
 {
@@ -572,6 +578,15 @@ static inline void need_program(const char *program, const char *package)
         return;
     print_message("%s is missing; install %s\n", program, package);
     skip();
+}
+
+static inline void need_tpm2_tools(void)
+{
+    need_program("tpm2_getrandom", "tpm2-tools");
+    if (UNDER_ADDRESS_SANITIZER) {
+        print_message("tpm2-tools hang at exit with AddressSanitizer preloaded, whatever the TCTI\n");
+        skip();
+    }
 }
 
 #endif

@@ -2,14 +2,9 @@
 
 /* Each command is a process of its own, as in the scripts that people have. */
 
-static void need_tools(void)
-{
-    need_program("tpm2_createprimary", "tpm2-tools");
-}
-
 static void the_tcti_is_found_by_name_and_prints_nothing(void **state)
 {
-    need_tools();
+    need_tpm2_tools();
     assert_int_equal(run_script(*state, "tpm2_getrandom -T signet:dir=$PWD/other --hex 8 >out 2>err\n"
                                         "test $(wc -c <out) -eq 16\n"
                                         "test ! -s err\n"
@@ -22,7 +17,7 @@ static void the_tcti_is_found_by_name_and_prints_nothing(void **state)
 
 static void keys_are_made_loaded_and_used_by_their_contexts(void **state)
 {
-    need_tools();
+    need_tpm2_tools();
     assert_int_equal(run_script(*state, "exec >log 2>&1\n"
                                         "tpm2_createprimary -c primary.ctx\n"
                                         "tpm2_create -C primary.ctx -G ecc -u key.pub -r key.priv -p secret\n"
@@ -40,7 +35,7 @@ static void keys_are_made_loaded_and_used_by_their_contexts(void **state)
 
 static void a_policy_session_is_passed_from_process_to_process(void **state)
 {
-    need_tools();
+    need_tpm2_tools();
     assert_int_equal(run_script(*state, "exec >log 2>&1\n"
                                         "tpm2_startauthsession -S trial.ctx\n"
                                         "tpm2_policypcr -S trial.ctx -l sha256:16 -L policy\n"
@@ -66,7 +61,7 @@ static void a_policy_session_is_passed_from_process_to_process(void **state)
 
 static void an_encrypted_salted_session_works(void **state)
 {
-    need_tools();
+    need_tpm2_tools();
     assert_int_equal(run_script(*state, "exec >log 2>&1\n"
                                         "tpm2_createprimary -c primary.ctx\n"
                                         "tpm2_startauthsession -S session.ctx --hmac-session -c primary.ctx\n"
@@ -82,7 +77,7 @@ static void an_encrypted_salted_session_works(void **state)
 
 static void quotes_and_nv_storage_work(void **state)
 {
-    need_tools();
+    need_tpm2_tools();
     assert_int_equal(run_script(*state, "exec >log 2>&1\n"
                                         "tpm2_createek -c ek.ctx -G ecc -u ek.pub\n"
                                         "tpm2_createak -C ek.ctx -c ak.ctx -G ecc -g sha256 -s ecdsa -u ak.pub -f pem\n"

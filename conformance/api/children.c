@@ -16,13 +16,20 @@ void child_check(const char *file, int line, const char *call, CK_RV got, const 
     _exit(1);
 }
 
-/* The framework's handlers would go on with the parent's tests in the child. */
-static void let_signals_kill(void)
-{
-    static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
+static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
+static struct sigaction first_actions[COUNT_OF(signals)];
 
+/* Before the framework has its own: a sanitizer's, or the default. */
+static void __attribute__((constructor)) remember_actions(void)
+{
     for (size_t i = 0; i < COUNT_OF(signals); i++)
-        signal(signals[i], SIG_DFL);
+        sigaction(signals[i], NULL, &first_actions[i]);
+}
+
+void let_signals_kill(void)
+{
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        sigaction(signals[i], &first_actions[i], NULL);
 }
 
 pid_t start_child(void (*function)(void))

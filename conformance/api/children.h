@@ -12,6 +12,10 @@
 void child_check(const char *file, int line, const char *call, CK_RV got, const CK_RV *allowed,
                  size_t allowed_count);
 
+/* Undoes the framework's handlers until the next test: in a child they would
+ * go on with the parent's tests, in a thread they end the program in silence. */
+void let_signals_kill(void);
+
 /* Runs the function in a child, which ends with _exit(0) after it, or with a
  * signal when it hangs for this many seconds. */
 #define CHILD_SECONDS 60

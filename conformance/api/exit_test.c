@@ -26,11 +26,13 @@ static void close_sessions_and_finalise(void)
     finalise();
 }
 
+/* A TPM without resource manager would keep the keys of these processes. */
 static void use_the_module(void)
 {
     client_load();
     child_rv(initialise(), CKR_OK);
-    child_rv(sign_once(getenv("PKCS11_TOKEN_EC")), CKR_OK);
+    if (!setting("PKCS11_EXCLUSIVE"))
+        child_rv(sign_once(getenv("PKCS11_TOKEN_EC")), CKR_OK);
 }
 
 /* Registered before the libraries register theirs, so it runs after them. */

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "conformance/api/children.h"
 #include "conformance/api/workers.h"
 
 #define THREADS 8
@@ -39,6 +40,7 @@ static void *run(void *argument)
 
 static void start(struct worker *workers, size_t count)
 {
+    let_signals_kill();
     atomic_store(&stop, false);
     for (size_t i = 0; i < count; i++) {
         workers[i].number = (unsigned)i;
@@ -318,6 +320,41 @@ static void of_all_threads_one_initialises(void **state)
     assert_rv(initialise(), CKR_CRYPTOKI_ALREADY_INITIALIZED);
 }
 
+static pthread_barrier_t barrier;
+
+static void *sign_and_outlive(void *argument)
+{
+    struct worker *worker = argument;
+
+    worker->rv = sign_once(worker->label);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+/* What a library keeps for each thread must not need what C_Finalize freed. */
+static void threads_may_end_after_finalisation(void **state)
+{
+    struct worker workers[THREADS] = {0};
+
+    (void)state;
+    let_signals_kill();
+    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    for (size_t i = 0; i < THREADS; i++) {
+        workers[i].label = any_label_or_skip();
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, sign_and_outlive, &workers[i]),
+                         0);
+    }
+    pthread_barrier_wait(&barrier);
+    assert_ok(p11->C_Finalize(NULL));
+    pthread_barrier_wait(&barrier);
+    join(workers, THREADS);
+    pthread_barrier_destroy(&barrier);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_ok(workers[i].rv);
+    assert_ok(initialise());
+}
+
 static atomic_ulong wait_rv;
 
 static void *wait_for_an_event(void *argument)
@@ -358,10 +395,11 @@ int main(void)
         test(eight_threads_open_sign_and_close),
         test(threads_that_share_a_session_do_no_harm),
         test(sessions_closed_under_a_signature_do_no_harm),
-        test(finalising_while_others_call_does_no_harm),
         test(threads_log_in_and_out),
         test(a_wait_for_a_slot_event_ends_with_finalisation),
         test(of_all_threads_one_initialises),
+        test(threads_may_end_after_finalisation),
+        test(finalising_while_others_call_does_no_harm),
     };
 
     return cmocka_run_group_tests(tests, initialised_setup, initialised_teardown);

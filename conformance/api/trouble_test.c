@@ -124,6 +124,7 @@ static void a_pin_that_the_tpm_refuses_is_incorrect(void **state)
     assert_ok(login(token->session, pin_or_skip()));
 }
 
+/* Another key is loaded: what the module can give up by itself. */
 static void a_full_tpm_is_emptied_and_asked_again(void **state)
 {
     static const char *const faults[] = {LOAD ONCE OBJECT_MEMORY, CREATE_PRIMARY ONCE OBJECT_MEMORY,
@@ -134,8 +135,11 @@ static void a_full_tpm_is_emptied_and_asked_again(void **state)
         struct token *token;
 
         counting_or_skip();
+        inject_nothing();
         start_anew();
+        assert_ok(sign_with(token_or_skip("PKCS11_TOKEN_RSA"), CKM_SHA256_RSA_PKCS));
         token = ec_token_or_skip();
+        forget_commands();
         inject(faults[i]);
         if (expect_rv(sign(token), CKR_OK) != CKR_OK)
             print_error("    at %s    after %s\n", faults[i], command_codes());
@@ -251,27 +255,31 @@ static unsigned lines_of(const char *path)
     return count;
 }
 
+/* A lockout may have a second line: the time to wait. */
 static void every_failure_leaves_one_log_line(void **state)
 {
     static const char *const faults[] = {SIGN ALWAYS LOCKOUT, ANY_COMMAND ALWAYS FAILURE,
                                          ANY_COMMAND ALWAYS IO_ERROR, ANY_COMMAND ALWAYS RETRY};
     const char *log = getenv("SIGNET_LOG");
-    struct token *token = warm_ec_token_or_skip();
+    struct token *token;
 
     (void)state;
+    counting_or_skip();
     if (!log)
         skip_because("SIGNET_LOG is not set");
     for (size_t i = 0; i < COUNT_OF(faults); i++) {
-        unsigned before;
+        unsigned before, lines;
 
-        expect_rv(sign(token), CKR_OK);
+        start_anew();
+        token = warm_ec_token_or_skip();
         before = lines_of(log);
         inject(faults[i]);
         expect_true(sign(token) != CKR_OK);
         inject_nothing();
-        if (lines_of(log) != before + 1)
-            print_error("%u lines for %s", lines_of(log) - before, faults[i]);
-        expect_true(lines_of(log) == before + 1);
+        lines = lines_of(log) - before;
+        if (lines < 1 || lines > 1 + (strstr(faults[i], LOCKOUT) != NULL))
+            print_error("%u lines for %s", lines, faults[i]);
+        expect_true(lines == 1 || (lines == 2 && strstr(faults[i], LOCKOUT)));
     }
     expectations_met();
 }

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from . import clients, process, tpm
+from . import clients, nobody, process, tpm
 
 MODULES = ("mpm_event", "authz_core", "ssl", "headers")
 CONFIGURATION = """\
@@ -47,7 +47,6 @@ Listen 127.0.0.1:{port}
 """
 PROTOCOLS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3"}
 PAGE = "The client is known.\n"
-NOBODY = 65534
 
 
 def compiled_in(program):
@@ -62,21 +61,6 @@ def load_lines(program):
     already = compiled_in(program)
     return "\n".join(f"LoadModule {name}_module {here}/mod_{name}.so" for name in names
                      if name not in already and os.path.exists(f"{here}/mod_{name}.so"))
-
-
-def drop_root():
-    """The words before a command that make root nobody; none for other users."""
-    if os.geteuid() != 0:
-        return []
-    return [clients.need("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-
-
-def give_away(directory):
-    """The server's user owns all that is in its folder."""
-    if os.geteuid() == 0:
-        for parent, folders, files in os.walk(directory):
-            for name in [".", *folders, *files]:
-                os.chown(os.path.join(parent, name), NOBODY, NOBODY, follow_symlinks=False)
 
 
 class Apache:
@@ -99,7 +83,7 @@ class Apache:
         program = clients.need("apache2")
         for _ in range(5):
             self.write_configuration(program)
-            give_away(self.directory)
+            nobody.give_away(self.directory)
             self.child = self.launch(program)
             if self.answers():
                 return
@@ -119,9 +103,9 @@ class Apache:
     def launch(self, program):
         env = {"PATH": clients.PATH, "HOME": self.directory, "LANG": "C.UTF-8",
                "TMPDIR": self.directory, "SIGNET_TEST_SANDBOX": self.directory, **self.env}
-        with open(os.path.join(self.directory, "output"), "ab") as output:
+        with open(os.path.join(self.directory, "output"), "wb") as output:
             return subprocess.Popen(
-                [*drop_root(), program, "-d", self.directory, "-f", f"{self.directory}/httpd.conf",
+                [*nobody.drop_root(), program, "-d", self.directory, "-f", f"{self.directory}/httpd.conf",
                  "-DFOREGROUND"], env=env, cwd=self.directory, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
@@ -149,13 +133,14 @@ class Apache:
         return f"https://localhost:{self.ports[version]}/index.html"
 
     def errors(self):
+        """The end of what it said."""
         told = []
         for name in ("output", "error.log"):
             path = os.path.join(self.directory, name)
             if os.path.exists(path):
                 with open(path, encoding="utf-8", errors="replace") as file:
-                    told.append(file.read())
-        return "".join(told)
+                    told += file.readlines()[-20:]
+        return "".join(told) + f"(status {self.child.returncode})"
 
 
 def accepts(port):

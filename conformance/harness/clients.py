@@ -20,7 +20,7 @@ PACKAGES = {
     "setpriv": "util-linux",
     "softhsm2-util": "softhsm2",
     "swtpm": "swtpm",
-    "tpm2_getcap": "tpm2-tools",
+    "tpm2_dictionarylockout": "tpm2-tools",
     "tstclnt": "libnss3-tools",
 }
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"

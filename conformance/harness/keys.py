@@ -28,6 +28,11 @@ class Key:
         return self.form.startswith(("parent-", "handle-"))
 
     @property
+    def forgives(self):
+        """A wrong PIN is no matter for the whole TPM."""
+        return not self.in_tpm or self.form.endswith("+noda")
+
+    @property
     def size(self):
         """The length of a raw signature."""
         bits = int(self.algorithm.split("-")[1])

@@ -6,6 +6,7 @@ one token for each key, with the key's name as the token's and the objects' labe
 
 import os
 import re
+import shutil
 import subprocess
 
 from . import keys
@@ -33,12 +34,25 @@ class Signet:
     def absolute(self, line):
         """The line with its file's full path."""
         word, value = re.split(r"\s*=\s*", line, maxsplit=1)
-        if not value.startswith("handle:"):
+        if word in ("certificate", "private key") and not value.startswith("handle:"):
             value = os.path.join(self.fixtures, value)
         return f"{word} = {value}"
 
     def pin(self, key):
         return key.pin
+
+
+    def apart(self, directory):
+        """A copy of all that it needs, for a user who may not read the originals."""
+        fixtures, there = os.path.join(directory, "fixtures"), os.path.join(directory, "module")
+        shutil.copytree(self.fixtures, fixtures, ignore=shutil.ignore_patterns("b*", "odd"))
+        os.makedirs(there)
+        for name in (os.path.basename(self.path), "libtss2-tcti-signet.so.0"):
+            original = os.path.join(os.path.dirname(self.path), name)
+            if os.path.exists(original):
+                shutil.copy(original, there)
+        path = os.path.join(there, os.path.basename(self.path))
+        return Signet(path, fixtures, self.tpm.apart(os.path.join(directory, "tpm")))
 
 
 class Foreign:

@@ -4,7 +4,7 @@ import os
 import signal
 import shutil
 
-from . import clients, process, sanitize
+from . import clients, nobody, process, sanitize
 
 OPENSSL_CONF = "openssl_conf = nothing\n[nothing]\n"
 
@@ -17,6 +17,7 @@ class Sandbox:
         self.work = self.make("work")
         self.log = self.file("log")
         self.results = []
+        self.before = []  # words before every command
         self.serving = {}
         self.own_files = set()  # in the homes, and not left behind
         self.write("openssl.cnf", OPENSSL_CONF)
@@ -37,9 +38,21 @@ class Sandbox:
             file.write(data)
         return path
 
+    def write_home(self, name, content):
+        """A file in the clients' home that belongs there."""
+        path = os.path.join(self.home, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self.own_files.add(path)
+        return self.write(path, content)
+
     def read(self, name):
         with open(self.file(name), "rb") as file:
             return file.read()
+
+    def move_apart(self):
+        """From now on the clients are nobody's, with copies of module, TPM and fixtures."""
+        self.module = self.module.apart(self.make("apart"))
+        self.before = nobody.drop_root()
 
     def serve(self, *names, extra=""):
         """From now on the module shows these keys."""
@@ -81,7 +94,9 @@ class Sandbox:
 
     def execute(self, program, arguments, env, status, **how):
         __tracebackhide__ = True
-        argv = [clients.need(program), *map(str, arguments)]
+        if self.before:
+            nobody.give_away(self.directory)
+        argv = [*self.before, clients.need(program), *map(str, arguments)]
         result = process.run(argv, env, self.work, **how)
         self.results.append(result)
         if status is None:

@@ -11,10 +11,10 @@ OPTIONS = {
 _environment = {}
 
 
-def prepare(build):
-    """Once, before anything is run."""
+def prepare(directory):
+    """Once, before anything is run; a helper library is kept in the directory."""
     if os.environ.get("SANITIZE"):
-        said = subprocess.run([PRELOAD, build], check=True, capture_output=True, text=True)
+        said = subprocess.run([PRELOAD, directory], check=True, capture_output=True, text=True)
         _environment.update(OPTIONS, LD_PRELOAD=said.stdout.strip())
 
 

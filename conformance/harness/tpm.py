@@ -1,6 +1,7 @@
 """The kinds of TPM. Each has `tcti` for TSS programs and `word` for the configuration."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -17,6 +18,12 @@ class Embedded:
         os.makedirs(directory, mode=0o700)
         self.tcti = f"{self.library}:dir={directory}"
         self.word = f"embedded:{directory}"
+
+    def apart(self, directory):
+        """The same TPM for another user, as it is now."""
+        copy = Embedded(os.path.dirname(self.library), directory)
+        shutil.copytree(self.directory, directory, dirs_exist_ok=True)
+        return copy
 
     def stop(self):
         pass
@@ -36,6 +43,7 @@ class Swtpm:
         else:
             raise RuntimeError("swtpm does not start")
         self.word = self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
+        self.forgive()
 
     def start(self):
         address = "type=tcp,bindaddr=127.0.0.1,port"
@@ -45,6 +53,12 @@ class Swtpm:
                  "--server", f"{address}={self.port}", "--ctrl", f"{address}={self.port + 1}",
                  "--flags", "not-need-init,startup-clear"],
                 start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def forgive(self):
+        """Wrong PINs are part of the tests, and a new swtpm locks up after three."""
+        subprocess.run([clients.need("tpm2_dictionarylockout"), "-T", self.tcti,
+                        "--setup-parameters", "--max-tries=1000", "--recovery-time=1",
+                        "--lockout-recovery-time=1"], check=True, stdin=subprocess.DEVNULL)
 
     def answers(self):
         for _ in range(200):
@@ -62,6 +76,9 @@ class Swtpm:
         process.end_session(self.child)
         self.child.wait()
 
+    def apart(self, _directory):
+        return self
+
 
 class Device:
     """The machine's own TPM, of which only transient objects are touched."""
@@ -72,6 +89,9 @@ class Device:
         if not os.access(self.PATH, os.R_OK | os.W_OK):
             raise RuntimeError(f"{self.PATH} is not there or not permitted: no TPM to test with")
         self.word = self.tcti = f"device:{self.PATH}"
+
+    def apart(self, _directory):
+        return self
 
     def stop(self):
         pass

@@ -176,7 +176,8 @@ static const TSS2_TCTI_INFO info = {
     .init = count_init,
 };
 
-const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
+/* The one symbol that the loader looks for. */
+const TSS2_TCTI_INFO *Tss2_Tcti_Info(void) __attribute__((visibility("default")));
 
 const TSS2_TCTI_INFO *Tss2_Tcti_Info(void)
 {

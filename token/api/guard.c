@@ -85,6 +85,7 @@ CK_RV guard_initialize(const CK_C_INITIALIZE_ARGS *arguments)
         return CKR_GENERAL_ERROR;
     bool child = guard.pid != 0 && guard.pid != getpid();
     forget_parent();
+    module_prepare();
     pthread_mutex_lock(&guard.registry);
     CK_RV rv = guard.module ? CKR_CRYPTOKI_ALREADY_INITIALIZED : initialize(arguments, child);
     pthread_mutex_unlock(&guard.registry);

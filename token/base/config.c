@@ -11,6 +11,7 @@
 struct reader {
     struct config *config;
     struct config_section *section;
+    const uint8_t *start; /* of the line */
     unsigned line;
 };
 
@@ -91,6 +92,17 @@ static void line_is_bad(struct reader *reader, unsigned column, const char *what
     reader->section->broken = true;
 }
 
+/* One broken section takes what stands behind the last that is allowed. */
+static CK_RV add_surplus_section(struct reader *reader, struct view name)
+{
+    struct config *config = reader->config;
+    config_problem_add(config, reader->line, 1, "more than %d sections", CONFIG_MAX_SECTIONS);
+    if (config->section_count == CONFIG_MAX_SECTIONS + 1)
+        return add_section(reader, name, true);
+    reader->section = &config->sections[CONFIG_MAX_SECTIONS + 1];
+    return CKR_OK;
+}
+
 static CK_RV read_header(struct reader *reader, struct view text)
 {
     const uint8_t *end = memchr(text.data, ']', text.size);
@@ -113,13 +125,8 @@ static CK_RV read_header(struct reader *reader, struct view text)
         reader->section = before;
         return CKR_OK;
     }
-    if (reader->config->section_count > CONFIG_MAX_SECTIONS) {
-        config_problem_add(reader->config, reader->line, 1, "more than %d sections",
-                           CONFIG_MAX_SECTIONS);
-        reader->section = &reader->config->sections[CONFIG_MAX_SECTIONS];
-        reader->section->broken = true;
-        return CKR_OK;
-    }
+    if (reader->config->section_count > CONFIG_MAX_SECTIONS)
+        return add_surplus_section(reader, name);
     if (before)
         config_problem_add(reader->config, reader->line, 1,
                            "section [%s] is there already, at line %u; this one is left out",
@@ -203,9 +210,11 @@ static CK_RV read_entry(struct reader *reader, struct view text)
         line_is_bad(reader, 1, "no key before '='");
         return CKR_OK;
     }
+    struct view written = trim(view_of(equals + 1, text.size - at - 1));
     struct view value;
-    if (!take_value(trim(view_of(equals + 1, text.size - at - 1)), &value)) {
-        line_is_bad(reader, (unsigned)at + 2, "the quoted value does not end with a '\"'");
+    if (!take_value(written, &value)) {
+        line_is_bad(reader, (unsigned)(written.data - reader->start) + 1,
+                    "the quoted value does not end with a '\"'");
         return CKR_OK;
     }
     return add_entry(reader->section, key, value, reader->line);
@@ -234,6 +243,7 @@ static CK_RV read_lines(struct reader *reader, struct view text)
         const uint8_t *end = memchr(text.data, '\n', text.size);
         size_t size = end ? (size_t)(end - text.data) : text.size;
         reader->line++;
+        reader->start = text.data;
         CK_RV rv = read_line(reader, view_of(text.data, size));
         if (rv != CKR_OK)
             return rv;
@@ -263,12 +273,18 @@ CK_RV config_parse(struct view text, struct config *ret_config)
     return CKR_OK;
 }
 
-const char *config_value(const struct config_section *section, const char *key)
+const struct config_entry *config_find(const struct config_section *section, const char *key)
 {
     for (size_t i = section->entry_count; i > 0; i--)
         if (strcmp(section->entries[i - 1].key, key) == 0)
-            return section->entries[i - 1].value;
+            return &section->entries[i - 1];
     return NULL;
+}
+
+const char *config_value(const struct config_section *section, const char *key)
+{
+    const struct config_entry *entry = config_find(section, key);
+    return entry ? entry->value : NULL;
 }
 
 void config_clear(struct config *config)

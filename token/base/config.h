@@ -49,7 +49,8 @@ struct config {
  * problem and no sections but the global one. The caller clears ret_config. */
 CHECKED CK_RV config_parse(struct view text, struct config *ret_config);
 
-/* The last value of `key` in the section, or NULL. Borrowed. */
+/* The last entry of `key` in the section, and its value; or NULL. Borrowed. */
+const struct config_entry *config_find(const struct config_section *section, const char *key);
 const char *config_value(const struct config_section *section, const char *key);
 
 /* Adds a problem found by who reads the meaning; out of memory drops it. */

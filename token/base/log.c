@@ -40,9 +40,16 @@ bool log_open(const char *target, enum log_level level)
     } else if (strcmp(target, "syslog") == 0) {
         sink.file = -1;
     } else {
-        int file = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+        /* A pipe would stop the program: without a reader here, or later by SIGPIPE. */
+        int file =
+            open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        struct stat status;
         if (file < 0)
             return false;
+        if (fstat(file, &status) != 0 || S_ISFIFO(status.st_mode)) {
+            close(file);
+            return false;
+        }
         sink.file = file;
     }
     sink.level = (int)level;

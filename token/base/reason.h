@@ -6,7 +6,9 @@
 
 #define REASON_MAX_SIZE 400
 
+/* line: of the configuration, 0 if it is about none in particular. */
 struct reason {
+    unsigned line;
     char text[REASON_MAX_SIZE];
 };
 

@@ -1,17 +1,11 @@
 #include "token/crypto/certificate.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#include <openssl/asn1.h>
 
 #include "token/crypto/der.h"
-#include "token/crypto/openssl.h"
 #include "token/crypto/public.h"
 
 #define COMMON_NAME_MAX_SIZE 4096
-
-OPENSSL_DROP(ASN1_STRING, ASN1_STRING_free)
 
 static const uint8_t common_name_oid[] = {0x55, 0x04, 0x03};
 static const uint8_t basic_constraints_oid[] = {0x55, 0x1d, 0x13};
@@ -22,22 +16,79 @@ static CK_RV malformed(struct reason *reason, const char *part)
     return CKR_DATA_INVALID;
 }
 
+static size_t put_utf8(uint32_t c, uint8_t out[4])
+{
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        return 1;
+    }
+    size_t size = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const uint8_t leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = size - 1; i > 0; i--, c >>= 6)
+        out[i] = (uint8_t)(0x80 | (c & 0x3f));
+    out[0] = (uint8_t)(leads[size] | c);
+    return size;
+}
+
+/* Text of fixed-size characters: one byte (Latin-1), two (BMP) or four. */
+static CK_RV copy_wide(struct view text, size_t width, struct bytes *ret_text)
+{
+    CLEANUP(bytes_free) struct bytes room = {0};
+    CK_RV rv = bytes_alloc(&room, text.size / width * 4);
+    if (rv != CKR_OK)
+        return rv;
+    size_t used = 0;
+    for (size_t i = 0; i + width <= text.size; i += width) {
+        uint32_t c = 0;
+        for (size_t j = 0; j < width; j++)
+            c = c << 8 | text.data[i + j];
+        if (c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+            return CKR_OK;
+        used += put_utf8(c, room.data + used);
+    }
+    return bytes_copy(ret_text, view_of(room.data, used));
+}
+
+/* No overlong forms, surrogates or zeros (RFC 3629). */
+static bool is_utf8(struct view text)
+{
+    for (size_t i = 0; i < text.size;) {
+        uint8_t lead = text.data[i], again[4];
+        size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        if (lead == 0 || (lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || size > text.size - i)
+            return false;
+        uint32_t c = size == 1 ? lead : lead & (0x7fu >> size);
+        for (size_t j = 1; j < size; j++) {
+            if ((text.data[i + j] & 0xc0) != 0x80)
+                return false;
+            c = c << 6 | (text.data[i + j] & 0x3f);
+        }
+        if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || put_utf8(c, again) != size)
+            return false;
+        i += size;
+    }
+    return true;
+}
+
 /* Turns any of the string types of names into UTF-8; none if it is malformed. */
 static CK_RV copy_text(const struct der *value, struct bytes *ret_text)
 {
-    KEEP_ERROR_QUEUE;
-    if (value->content.size == 0 || value->content.size > COMMON_NAME_MAX_SIZE)
+    if (value->content.size > COMMON_NAME_MAX_SIZE)
         return CKR_OK;
-    CLEANUP(ASN1_STRING_drop) ASN1_STRING *string = ASN1_STRING_type_new((int)value->tag);
-    if (!string || !ASN1_STRING_set(string, value->content.data, (int)value->content.size))
-        return CKR_HOST_MEMORY;
-    unsigned char *text = NULL;
-    int size = ASN1_STRING_to_UTF8(&text, string);
-    if (size < 0)
+    switch (value->tag) {
+    case DER_UTF8_STRING:
+    case DER_PRINTABLE_STRING:
+    case DER_IA5_STRING:
+        return is_utf8(value->content) ? bytes_copy(ret_text, value->content) : CKR_OK;
+    case DER_T61_STRING:
+        return copy_wide(value->content, 1, ret_text);
+    case DER_BMP_STRING:
+        return copy_wide(value->content, 2, ret_text);
+    case DER_UNIVERSAL_STRING:
+        return copy_wide(value->content, 4, ret_text);
+    default:
         return CKR_OK;
-    CK_RV rv = bytes_copy(ret_text, view_of(text, (size_t)size));
-    OPENSSL_free(text);
-    return rv;
+    }
 }
 
 /* Name ::= SEQUENCE OF SET OF SEQUENCE { type, value } */

@@ -75,21 +75,64 @@ static void an_authority_is_known_by_its_basic_constraints(UNUSED void **state)
     certificate_clear(&certificate);
 }
 
-static void names_come_as_utf8(UNUSED void **state)
+/* A name of every string type that OpenSSL writes: T61, BMP, UTF-8. */
+static void names_come_as_utf8_whatever_their_type(UNUSED void **state)
 {
-    struct certificate certificate =
-        make("-key ec.key -utf8 -subj '/CN=J\xc3\xbcrgen' -nameopt utf8");
-    assert_view_equal(bytes_view(&certificate.common_name), view_string("J\xc3\xbcrgen"));
+    static const char *const masks[] = {"0x4", "0x800", "0x2000"};
+    static const unsigned tags[] = {0x14, 0x1e, 0x0c};
+    for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+        char command[512];
+        struct certificate certificate = {0};
+        snprintf(command, sizeof(command),
+                 "printf '[req]\\ndistinguished_name=n\\nstring_mask=MASK:%s\\n[n]\\n' >mask.cnf; "
+                 "openssl req -config mask.cnf -new -x509 -key ec.key -utf8 -subj "
+                 "'/CN=J\xc3\xbcrgen' -outform DER -out mask.der",
+                 masks[i]);
+        run(command);
+        struct bytes der = read_file("mask.der");
+        assert_int_equal(certificate_decode(bytes_view(&der), &certificate, NULL), CKR_OK);
+        assert_int_equal(certificate.subject.data[2 + 2 + 2 + 5], tags[i]);
+        assert_view_equal(bytes_view(&certificate.common_name), view_string("J\xc3\xbcrgen"));
+        certificate_clear(&certificate);
+        bytes_free(&der);
+    }
+}
+
+/* The four bytes of the subject's common name; its tag is two bytes in front. */
+static uint8_t *find_name(const struct certificate *certificate)
+{
+    uint8_t *text = NULL;
+    for (size_t i = 0; i + 4 <= certificate->der.size; i++)
+        if (memcmp(certificate->der.data + i, "abcd", 4) == 0)
+            text = certificate->der.data + i; /* the issuer's comes first */
+    assert_non_null(text);
+    return text;
+}
+
+static void check_name(unsigned tag, const char *content, const char *expected)
+{
+    struct certificate whole = make("-key ec.key -utf8 -subj /CN=abcd"), certificate = {0};
+    uint8_t *text = find_name(&whole);
+    text[-2] = (uint8_t)tag;
+    memcpy(text, content, 4);
+    assert_int_equal(certificate_decode(bytes_view(&whole.der), &certificate, NULL), CKR_OK);
+    assert_view_equal(bytes_view(&certificate.common_name), view_string(expected));
     certificate_clear(&certificate);
-    run("printf '[req]\\ndistinguished_name=n\\nstring_mask=MASK:0x800\\n[n]\\n' >bmp.cnf"); /* BMP
-                                                                                              */
-    run("openssl req -config bmp.cnf -new -x509 -key ec.key -utf8 -subj '/CN=J\xc3\xbcrgen' "
-        "-outform DER -out bmp.der");
-    struct bytes der = read_file("bmp.der");
-    assert_int_equal(certificate_decode(bytes_view(&der), &certificate, NULL), CKR_OK);
-    assert_view_equal(bytes_view(&certificate.common_name), view_string("J\xc3\xbcrgen"));
-    certificate_clear(&certificate);
-    bytes_free(&der);
+    certificate_clear(&whole);
+}
+
+static void names_that_are_no_text_are_left_out(UNUSED void **state)
+{
+    check_name(0x1c, "\x00\x01\xf6\x00", "\xf0\x9f\x98\x80");
+    check_name(0x1c, "\x00\x11\x00\x00", "");
+    check_name(0x1e, "\xd8\x00\xdc\x00", "");
+    check_name(0x0c, "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80");
+    check_name(0x0c, "\xc0\x80zz", "");
+    check_name(0x0c, "\xed\xa0\x80_", "");
+    check_name(0x0c, "\xf5\x80\x80\x80", "");
+    check_name(0x0c, "abc\xc3", "");
+    check_name(0x0c, "a\0bc", "");
+    check_name(0x30, "\x02\x02\x01\x01", "");
 }
 
 static void a_subject_without_a_common_name_has_none(UNUSED void **state)
@@ -156,7 +199,8 @@ int main(void)
         cmocka_unit_test(a_certificate_gives_its_names_and_dates),
         cmocka_unit_test(the_public_key_is_that_of_the_private_key),
         cmocka_unit_test(an_authority_is_known_by_its_basic_constraints),
-        cmocka_unit_test(names_come_as_utf8),
+        cmocka_unit_test(names_come_as_utf8_whatever_their_type),
+        cmocka_unit_test(names_that_are_no_text_are_left_out),
         cmocka_unit_test(a_subject_without_a_common_name_has_none),
         cmocka_unit_test(dates_after_2049_are_understood),
         cmocka_unit_test(a_certificate_with_another_kind_of_key_is_still_one),

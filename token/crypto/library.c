@@ -21,7 +21,9 @@ static const char *const hash_names[HASH_COUNT] = {
     [HASH_SHA384] = "SHA2-384", [HASH_SHA512] = "SHA2-512",
 };
 
-/* No lock guards it: a lock that another thread held would stay locked in a
+/* Never freed: a thread that used the context and ends after it was freed would
+ * crash inside OpenSSL 3.0; and a host that loads the module again finds it warm.
+ * No lock guards it: a lock that another thread held would stay locked in a
  * forked child. Threads that make one at once keep the first. */
 static _Atomic(struct library *) current;
 
@@ -140,11 +142,4 @@ void crypto_pop_errors(UNUSED const int *mark)
 {
     if (crypto_alive())
         ERR_pop_to_mark();
-}
-
-void crypto_stop(void)
-{
-    if (!crypto_alive())
-        return;
-    library_free(atomic_exchange(&current, NULL));
 }

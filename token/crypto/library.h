@@ -15,8 +15,4 @@ bool crypto_alive(void);
  * called where it may be entered again, that is, without a lock. */
 void crypto_start(void);
 
-/* Frees the library context; it is made again when needed. Every object of this
- * room must have been freed. Harmless after process exit began, and twice. */
-void crypto_stop(void);
-
 #endif

@@ -138,13 +138,20 @@ static void the_hosts_error_queue_stays_as_it_was(UNUSED void **state)
     assert_int_equal(in_child(queue_errors), 0);
 }
 
-static void it_starts_again_after_a_stop(UNUSED void **state)
+static void *use_once(UNUSED void *data)
 {
-    for (int i = 0; i < 3; i++) {
-        use_everything();
-        crypto_stop();
-        crypto_stop();
-    }
+    use_everything();
+    return NULL;
+}
+
+/* OpenSSL 3.0 crashes when a thread ends after a library context that it used was
+ * freed: the context stays for good. */
+static void a_thread_that_used_it_may_end_at_any_time(UNUSED void **state)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_once, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    use_everything();
     assert_true(crypto_alive());
 }
 
@@ -164,7 +171,6 @@ static void work_goes_on_in_a_forked_child(UNUSED void **state)
         crypto_key_free(key);
         hold(crypto_random(theirs, sizeof(theirs)) == CKR_OK, 2);
         hold(write(pipes[1], theirs, sizeof(theirs)) == sizeof(theirs), 3);
-        crypto_stop();
         use_everything();
         exit(0);
     }
@@ -207,7 +213,6 @@ static void threads_that_start_at_once_all_verify(UNUSED void **state)
     assert_int_equal(crypto_key_public(key, &shared.key), CKR_OK);
     assert_int_equal(crypto_key_sign(key, &ecdsa, view_of(digest, 32), &shared.signature), CKR_OK);
     crypto_key_free(key);
-    crypto_stop();
     assert_int_equal(pthread_barrier_init(&shared.start, NULL, THREADS), 0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, verify_often, &shared), 0);
@@ -230,7 +235,6 @@ static void use_late(void)
     hold(!crypto_alive(), 1);
     crypto_key_free(late_key);
     crypto_digest_free(late_digest);
-    crypto_stop();
     _exit(42);
 }
 
@@ -255,7 +259,7 @@ int main(void)
         cmocka_unit_test(nothing_is_freed_after_openssl_cleaned_up),
         cmocka_unit_test(the_hosts_configuration_changes_nothing_and_is_not_lost),
         cmocka_unit_test(the_hosts_error_queue_stays_as_it_was),
-        cmocka_unit_test(it_starts_again_after_a_stop),
+        cmocka_unit_test(a_thread_that_used_it_may_end_at_any_time),
         cmocka_unit_test(work_goes_on_in_a_forked_child),
         cmocka_unit_test(threads_that_start_at_once_all_verify),
     };

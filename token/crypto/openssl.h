@@ -15,7 +15,7 @@
  * without memory, and once the process exits. */
 OSSL_LIB_CTX *crypto_context(void);
 
-/* Borrowed until crypto_stop; NULL for HASH_NONE and what OpenSSL lacks. */
+/* Borrowed for good; NULL for HASH_NONE and what OpenSSL lacks. */
 const EVP_MD *crypto_md(enum hash hash);
 
 /* The newest error that OpenSSL queued, as text; never NULL. */

@@ -21,7 +21,7 @@ static CK_RV key_from_parameters(const char *type, OSSL_PARAM_BLD *builder, EVP_
     if (!parameters || !maker || EVP_PKEY_fromdata_init(maker) != 1)
         return CKR_HOST_MEMORY;
     if (EVP_PKEY_fromdata(maker, &pkey, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
+        return CKR_FUNCTION_FAILED;
     *ret_pkey = pkey;
     return CKR_OK;
 }
@@ -44,7 +44,7 @@ static CK_RV ec_key(const struct public_key *key, EVP_PKEY **ret_pkey)
 {
     const struct curve *curve = curve_by_oid(bytes_view(&key->curve));
     if (!curve)
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
+        return CKR_FUNCTION_FAILED;
     CLEANUP(OSSL_PARAM_BLD_drop) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
     if (!builder ||
         !OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve->name, 0) ||
@@ -76,7 +76,7 @@ CK_RV operation_start(OSSL_LIB_CTX *context, EVP_PKEY *pkey, const char *propert
     if (!operation)
         return CKR_HOST_MEMORY;
     if (init(operation) != 1)
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
+        return CKR_FUNCTION_FAILED;
     *ret_operation = operation;
     operation = NULL;
     return CKR_OK;

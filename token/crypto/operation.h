@@ -10,8 +10,8 @@
 /* Room for any ECDSA signature in DER. */
 #define ECDSA_MAX_DER_SIZE 160
 
-/* The key as OpenSSL's object; CKR_KEY_FUNCTION_NOT_PERMITTED if OpenSSL refuses
- * it, such as a point that is not on the curve. */
+/* The key as OpenSSL's object; CKR_FUNCTION_FAILED if OpenSSL refuses it, such as
+ * a point that is not on the curve. */
 CHECKED CK_RV operation_key(const struct public_key *key, EVP_PKEY **ret_pkey);
 
 /* Begins an operation, with `init` one of EVP_PKEY_sign_init and its like. */

@@ -110,20 +110,18 @@ static CK_RV hash_parts(enum hash hash, const struct view parts[3], uint8_t out[
 static CK_RV mask(enum hash hash, struct view seed, uint8_t *data, size_t size)
 {
     uint8_t block[HASH_MAX_SIZE];
-    size_t step = hash_size(hash);
-    uint32_t counter = 0;
-    for (size_t done = 0; done < size; counter++) {
+    size_t step = hash_size(hash), done = 0;
+    CK_RV rv = CKR_OK;
+    for (uint32_t counter = 0; rv == CKR_OK && done < size; counter++) {
         const uint8_t number[4] = {(uint8_t)(counter >> 24), (uint8_t)(counter >> 16),
                                    (uint8_t)(counter >> 8), (uint8_t)counter};
         const struct view parts[3] = {seed, view_of(number, sizeof(number))};
-        CK_RV rv = hash_parts(hash, parts, block);
-        if (rv != CKR_OK)
-            return rv;
-        for (size_t i = 0; i < step && done < size; i++, done++)
+        rv = hash_parts(hash, parts, block);
+        for (size_t i = 0; rv == CKR_OK && i < step && done < size; i++, done++)
             data[done] ^= block[i];
     }
     OPENSSL_cleanse(block, sizeof(block));
-    return CKR_OK;
+    return rv;
 }
 
 /* EM = maskedDB || H || 0xbc, where DB = zeros || 0x01 || salt. */

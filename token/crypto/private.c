@@ -249,7 +249,7 @@ static CK_RV peer_key(const struct public_key *key, struct view point, EVP_PKEY 
         rv = bytes_copy(&peer.point, point);
     if (rv == CKR_OK)
         rv = operation_key(&peer, ret_peer);
-    return rv == CKR_KEY_FUNCTION_NOT_PERMITTED ? CKR_MECHANISM_PARAM_INVALID : rv;
+    return rv == CKR_FUNCTION_FAILED ? CKR_MECHANISM_PARAM_INVALID : rv;
 }
 
 CK_RV crypto_key_derive(struct crypto_key *key, struct view point, struct bytes *ret_secret)

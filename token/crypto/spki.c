@@ -79,7 +79,7 @@ static CK_RV wrap_spki(struct view algorithm, struct view octets, struct bytes *
     static const uint8_t no_unused_bits[1];
     CLEANUP(bytes_free) struct bytes bits = {0};
     CLEANUP(bytes_free) struct bytes inner = {0};
-    struct bytes spki = {0};
+    CLEANUP(bytes_free) struct bytes spki = {0};
 
     CK_RV rv = bytes_append(&bits, view_of(no_unused_bits, 1), SPKI_MAX_SIZE);
     if (rv == CKR_OK)
@@ -90,9 +90,11 @@ static CK_RV wrap_spki(struct view algorithm, struct view octets, struct bytes *
         rv = der_append(&inner, DER_BIT_STRING, bytes_view(&bits));
     if (rv == CKR_OK)
         rv = der_append(&spki, DER_SEQUENCE, bytes_view(&inner));
-    if (rv == CKR_OK)
-        *ret_spki = spki;
-    return rv;
+    if (rv != CKR_OK)
+        return rv;
+    *ret_spki = spki;
+    spki = (struct bytes){0};
+    return CKR_OK;
 }
 
 static CK_RV rsa_spki(const struct public_key *key, struct bytes *ret_spki)

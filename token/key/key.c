@@ -78,34 +78,42 @@ bool key_can(const struct key *key, enum key_use use, const struct scheme *schem
 CK_RV key_login(struct key *key, struct view pin)
 {
     key_logout(key);
-    return key->ops->login ? key->ops->login(key, pin) : CKR_OK;
+    CK_RV rv = key->ops->login ? key->ops->login(key, pin) : CKR_OK;
+    key->logged_in = rv == CKR_OK;
+    return rv;
 }
 
 void key_logout(struct key *key)
 {
+    key->logged_in = false;
     if (key->ops->logout)
         key->ops->logout(key);
+}
+
+/* Without its PIN a key is not asked: each wrong try would count in the TPM. */
+static CK_RV check(const struct key *key, bool supported)
+{
+    if (!supported)
+        return CKR_KEY_FUNCTION_NOT_PERMITTED;
+    return key->needs_login && !key->logged_in ? CKR_USER_NOT_LOGGED_IN : CKR_OK;
 }
 
 CK_RV key_sign(struct key *key, const struct scheme *scheme, struct view input,
                struct bytes *ret_signature)
 {
-    if (!key->ops->sign)
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    return key->ops->sign(key, scheme, input, ret_signature);
+    CK_RV rv = check(key, key->ops->sign);
+    return rv != CKR_OK ? rv : key->ops->sign(key, scheme, input, ret_signature);
 }
 
 CK_RV key_decrypt(struct key *key, const struct scheme *scheme, struct view cipher,
                   struct bytes *ret_plain)
 {
-    if (!key->ops->decrypt)
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    return key->ops->decrypt(key, scheme, cipher, ret_plain);
+    CK_RV rv = check(key, key->ops->decrypt);
+    return rv != CKR_OK ? rv : key->ops->decrypt(key, scheme, cipher, ret_plain);
 }
 
 CK_RV key_derive(struct key *key, struct view point, struct bytes *ret_secret)
 {
-    if (!key->ops->derive)
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    return key->ops->derive(key, point, ret_secret);
+    CK_RV rv = check(key, key->ops->derive);
+    return rv != CKR_OK ? rv : key->ops->derive(key, point, ret_secret);
 }

@@ -19,7 +19,8 @@ struct opening {
 
 static CK_RV decode(const struct key_file *file, struct decoded *ret_decoded, struct reason *reason)
 {
-    struct reason inner = {""};
+    struct reason inner = {0};
+    reason->line = file->line;
     CK_RV rv = crypto_decode(file->content, (struct view){0}, ret_decoded, &inner);
     if (rv != CKR_OK)
         reason_set(reason, "%s: %s", file->path, inner.text);
@@ -132,7 +133,7 @@ static CK_RV open_tpm_file(struct opening *opening)
     CK_RV rv = tpm_acquire(opening->description->tpm, &tpm);
     if (rv != CKR_OK)
         return rv;
-    struct reason inner = {""};
+    struct reason inner = {0};
     rv = tpm_key_from_file(tpm, opening->key_file.tpm_key, &opening->material.key, &inner);
     tpm_release(tpm);
     if (rv != CKR_OK)
@@ -170,6 +171,7 @@ static CK_RV open_key(struct opening *opening)
     struct decoded *file = &opening->key_file;
     if (!description->private_key.path)
         return CKR_OK;
+    opening->reason->line = description->private_key.line;
     if (description->handle)
         return open_tpm_handle(opening);
     if (file->tpm_key)
@@ -211,6 +213,7 @@ static CK_RV match(struct opening *opening)
     if (of_key && of_key->algorithm != KEY_ALGORITHM_NONE) {
         if (material->public_key.algorithm != KEY_ALGORITHM_NONE &&
             !public_key_equal(of_key, &material->public_key)) {
+            opening->reason->line = opening->description->public_key.line;
             reason_set(opening->reason, "%s: is not the public half of %s",
                        opening->description->public_key.path,
                        opening->description->private_key.path);
@@ -231,6 +234,8 @@ static CK_RV match(struct opening *opening)
     if (!known || !material->certificate_count || leaf_first(material))
         return CKR_OK;
     const struct key_description *description = opening->description;
+    if (description->certificate_count)
+        opening->reason->line = description->certificates[0].line;
     reason_set(opening->reason, "%s: is not the certificate of %s",
                description->certificate_count ? description->certificates[0].path
                                               : description->private_key.path,

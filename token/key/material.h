@@ -9,9 +9,11 @@
 /* The largest file that is read for a key. */
 #define KEY_FILE_MAX_SIZE (1024 * 1024)
 
-/* One file as it was read; the path is for the reason only. */
+/* One file as it was read; path, and line of the configuration, are for the
+ * reason only. */
 struct key_file {
     const char *path;
+    unsigned line;
     struct view content;
 };
 

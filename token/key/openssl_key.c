@@ -37,7 +37,7 @@ static CK_RV adopt(struct openssl_key *self, struct crypto_key *private_key)
 
 static CK_RV open_file(struct openssl_key *self, struct view pin)
 {
-    struct reason reason = {""};
+    struct reason reason = {0};
     struct decoded decoded = {0};
     CK_RV rv = crypto_decode(bytes_view(&self->file),
                              view_of(pin.size ? pin.data : (const uint8_t *)"", pin.size), &decoded,
@@ -58,7 +58,7 @@ static CK_RV open_file(struct openssl_key *self, struct view pin)
 
 static CK_RV open_provider(struct openssl_key *self, struct view pin)
 {
-    struct reason reason = {""};
+    struct reason reason = {0};
     struct crypto_key *private_key = NULL;
     CK_RV rv =
         self->engine

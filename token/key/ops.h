@@ -25,6 +25,7 @@ struct key {
     const struct key_ops *ops;
     unsigned references;
     bool needs_login;
+    bool logged_in;
     struct public_key public_key;
     struct certificate *certificates;
     size_t certificate_count;

@@ -220,6 +220,8 @@ static CK_RV decrypt(struct key *key, const struct scheme *scheme, struct view c
     struct kept_key *self = kept(key);
     if (cipher.size != key->public_key.modulus.size)
         return CKR_ENCRYPTED_DATA_LEN_RANGE;
+    if (memcmp(cipher.data, key->public_key.modulus.data, cipher.size) >= 0)
+        return CKR_ENCRYPTED_DATA_INVALID;
     CK_RV rv = scheme->kind == SCHEME_RSA_OAEP
                    ? decrypt_oaep(self, scheme, cipher, ret_plain)
                    : tpm_key_decrypt(self->tpm_key, secret_view(self->authorization), scheme->kind,

@@ -24,12 +24,12 @@ CK_RV mechanism_complete_public_key(struct public_key *key)
     return crypto_public_complete(key);
 }
 
+void mechanism_start(void)
+{
+    crypto_start();
+}
+
 bool mechanism_alive(void)
 {
     return crypto_alive();
-}
-
-void mechanism_stop(void)
-{
-    crypto_stop();
 }

@@ -13,10 +13,11 @@ CHECKED CK_RV mechanism_random_seed(struct view seed);
 /* Checks a public key made from a template and adds what follows from it. */
 CHECKED CK_RV mechanism_complete_public_key(struct public_key *key);
 
+/* Starts the libraries below. No lock may be held: OpenSSL may load the host's
+ * configuration, which may name this very module. */
+void mechanism_start(void);
+
 /* False once the process is ending and the libraries below are gone. */
 bool mechanism_alive(void);
-
-/* Frees what the libraries below keep for the whole module. */
-void mechanism_stop(void);
 
 #endif

@@ -146,7 +146,7 @@ static void log_problems(const struct configuration *configuration)
 
 static CK_RV read_file(struct configuration *configuration)
 {
-    struct reason reason = {""};
+    struct reason reason = {0};
     struct bytes text CLEANUP(bytes_free) = {0};
     CK_RV rv = store_directory(configuration->path, &configuration->directory);
     if (rv != CKR_OK)

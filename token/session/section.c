@@ -26,26 +26,31 @@ static void files_clear(struct files *files)
     }
 }
 
-static CK_RV read_file(const struct configuration *configuration, const char *value,
+static CK_RV read_file(const struct configuration *configuration, const struct config_entry *entry,
                        struct files *files, struct key_file *ret_file, struct reason *reason)
 {
+    reason->line = entry->line;
     if (files->count >= ARRAY_SIZE(files->paths)) {
         reason_set(reason, "more than %d certificate files", MAX_CERTIFICATE_FILES);
         return CKR_DATA_INVALID;
     }
     size_t at = files->count;
-    if (!*value) {
-        reason_set(reason, "a file's name is empty");
+    if (!*entry->value) {
+        reason_set(reason, "'%s' names no file", entry->key);
         return CKR_DATA_INVALID;
     }
-    CK_RV rv = store_expand(value, configuration->directory, &files->paths[at], reason);
+    CK_RV rv = store_expand(entry->value, configuration->directory, &files->paths[at], reason);
     if (rv != CKR_OK)
         return rv;
     files->count++;
     rv = store_read(files->paths[at], KEY_FILE_MAX_SIZE, &files->contents[at], reason);
     if (rv != CKR_OK)
         return rv;
-    *ret_file = (struct key_file){files->paths[at], bytes_view(&files->contents[at])};
+    *ret_file = (struct key_file){
+        .path = files->paths[at],
+        .line = entry->line,
+        .content = bytes_view(&files->contents[at]),
+    };
     return CKR_OK;
 }
 
@@ -63,18 +68,20 @@ static CK_RV read_handle(const char *value, struct key_description *description,
     return CKR_OK;
 }
 
-static CK_RV read_private_key(const struct configuration *configuration, const char *value,
-                              struct files *files, struct key_description *description,
-                              struct reason *reason)
+static CK_RV read_private_key(const struct configuration *configuration,
+                              const struct config_entry *entry, struct files *files,
+                              struct key_description *description, struct reason *reason)
 {
-    description->private_key.path = value;
+    const char *value = entry->value;
+    description->private_key = (struct key_file){.path = value, .line = entry->line};
+    reason->line = entry->line;
     if (strncmp(value, "handle:", 7) == 0)
         return read_handle(value + 7, description, reason);
     bool other = description->provider || description->engine;
-    CK_RV rv = read_file(configuration, value, files, &description->private_key, reason);
+    CK_RV rv = read_file(configuration, entry, files, &description->private_key, reason);
     /* What is no file may be a name that the provider understands. */
     if (rv == CKR_FUNCTION_FAILED && other && strchr(value, ':')) {
-        description->private_key = (struct key_file){.path = value};
+        description->private_key = (struct key_file){.path = value, .line = entry->line};
         return CKR_OK;
     }
     return rv;
@@ -92,7 +99,7 @@ static CK_RV read_certificates(const struct configuration *configuration,
             reason_set(reason, "more than %d certificate files", MAX_CERTIFICATE_FILES);
             return CKR_DATA_INVALID;
         }
-        CK_RV rv = read_file(configuration, section->entries[i].value, files,
+        CK_RV rv = read_file(configuration, &section->entries[i], files,
                              &files->certificates[description->certificate_count], reason);
         if (rv != CKR_OK)
             return rv;
@@ -101,10 +108,13 @@ static CK_RV read_certificates(const struct configuration *configuration,
     return CKR_OK;
 }
 
-static CK_RV read_pin(const char *value, enum key_pin *ret_pin, struct reason *reason)
+static CK_RV read_pin(const struct config_entry *entry, enum key_pin *ret_pin,
+                      struct reason *reason)
 {
-    if (!value)
+    if (!entry)
         return CKR_OK;
+    const char *value = entry->value;
+    reason->line = entry->line;
     if (strcmp(value, "required") != 0 && strcmp(value, "none") != 0) {
         reason_set(reason, "'pin = %s' is neither 'required' nor 'none'", value);
         return CKR_DATA_INVALID;
@@ -117,15 +127,17 @@ static CK_RV read_description(const struct configuration *configuration,
                               const struct config_section *section, struct files *files,
                               struct key_description *description, struct reason *reason)
 {
-    const char *private_key = config_value(section, "private key");
-    const char *public_key = config_value(section, "public key");
-    CK_RV rv = read_pin(config_value(section, "pin"), &description->pin, reason);
+    const struct config_entry *private_key = config_find(section, "private key");
+    const struct config_entry *public_key = config_find(section, "public key");
+    CK_RV rv = read_pin(config_find(section, "pin"), &description->pin, reason);
     if (rv == CKR_OK)
         rv = read_certificates(configuration, section, files, description, reason);
     if (rv == CKR_OK && public_key)
         rv = read_file(configuration, public_key, files, &description->public_key, reason);
     if (rv == CKR_OK && private_key)
         rv = read_private_key(configuration, private_key, files, description, reason);
+    if (rv == CKR_OK)
+        reason->line = 0;
     if (rv == CKR_OK && !private_key && !public_key && !description->certificate_count) {
         reason_set(reason, config_value(section, "token directory")
                                ? "token directories are not served by this version"
@@ -133,6 +145,41 @@ static CK_RV read_description(const struct configuration *configuration,
         rv = CKR_DATA_INVALID;
     }
     return rv;
+}
+
+/* RFC 3629, but for surrogates and overlong forms, which harm nobody here. */
+static bool is_utf8(const char *text)
+{
+    while (*text) {
+        unsigned char c = (unsigned char)*text++;
+        int more = c < 0x80 ? 0 : c < 0xc2 ? -1 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : -1;
+        if (more < 0)
+            return false;
+        for (; more > 0; more--)
+            if (((unsigned char)*text++ & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+/* What is shown to users and clients is UTF-8 (PKCS#11 2.1); paths may be any. */
+static CK_RV check_text(const struct config_section *section, struct reason *reason)
+{
+    static const char *const shown[] = {"label", "slot description", "serial number",
+                                        "manufacturer id", "model"};
+    if (!is_utf8(section->name)) {
+        reason_set(reason, "the section's name is not UTF-8");
+        return CKR_DATA_INVALID;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+        const struct config_entry *entry = config_find(section, shown[i]);
+        if (entry && !is_utf8(entry->value)) {
+            reason->line = entry->line;
+            reason_set(reason, "the '%s' is not UTF-8", entry->key);
+            return CKR_DATA_INVALID;
+        }
+    }
+    return CKR_OK;
 }
 
 static int hex_digit(char c)
@@ -207,7 +254,7 @@ static CK_RV read_names(const struct configuration *configuration,
                         struct reason *reason)
 {
     const char *label = config_value(section, "label");
-    const char *id = config_value(section, "id");
+    const struct config_entry *id = config_find(section, "id");
     const char *description = config_value(section, "slot description");
     const char *manufacturer = configuration_value(configuration, section, "manufacturer id");
     const char *model = configuration_value(configuration, section, "model");
@@ -216,9 +263,10 @@ static CK_RV read_names(const struct configuration *configuration,
     snprintf(token->manufacturer, sizeof(token->manufacturer), "%s",
              manufacturer ? manufacturer : "Signet");
     snprintf(token->model, sizeof(token->model), "%s", model ? model : default_model(token));
+    reason->line = id ? id->line : 0;
     CK_RV rv = bytes_copy(&token->label, view_string(label ? label : section->name));
     if (rv == CKR_OK)
-        rv = read_id(id ? id : section->name, &token->id, reason);
+        rv = read_id(id ? id->value : section->name, &token->id, reason);
     return rv != CKR_OK ? rv : read_serial(section, token);
 }
 
@@ -232,7 +280,9 @@ CK_RV section_read(const struct configuration *configuration, const struct confi
         .engine = configuration_value(configuration, section, "engine"),
         .tpm = tpm && *tpm ? tpm : "auto",
     };
-    CK_RV rv = read_description(configuration, section, &files, &description, reason);
+    CK_RV rv = check_text(section, reason);
+    if (rv == CKR_OK)
+        rv = read_description(configuration, section, &files, &description, reason);
     if (rv == CKR_OK)
         rv = key_material_open(&description, &token->material, reason);
     return rv != CKR_OK ? rv : read_names(configuration, section, token, reason);

@@ -40,7 +40,7 @@ static bool serial_is_used(const struct module *module, const struct token *toke
 static CK_RV add_token(struct module *module, size_t number)
 {
     const struct config_section *section = &module->configuration.config.sections[number];
-    struct reason reason = {""};
+    struct reason reason = {0};
     struct token *token = NULL;
     CK_RV rv = token_open(&module->configuration, section, number - 1, &token, &reason);
     if (rv == CKR_HOST_MEMORY)
@@ -48,7 +48,8 @@ static CK_RV add_token(struct module *module, size_t number)
     if (rv != CKR_OK) {
         struct reason line;
         reason_set(&line, "%s; the slot is left out", reason.text);
-        configuration_log(&module->configuration, section->line, section->name, line.text);
+        configuration_log(&module->configuration, reason.line ? reason.line : section->line,
+                          section->name, line.text);
         return CKR_OK;
     }
     if (serial_is_used(module, token))
@@ -107,7 +108,6 @@ void module_free(struct module *module)
     free(module->tokens);
     configuration_clear(&module->configuration);
     free(module);
-    mechanism_stop();
     log_close();
 }
 
@@ -116,6 +116,11 @@ void module_abandon(struct module *module)
     if (module)
         key_process_abandon();
     log_close();
+}
+
+void module_prepare(void)
+{
+    mechanism_start();
 }
 
 bool module_alive(void)

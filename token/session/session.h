@@ -43,6 +43,10 @@ void module_free(struct module *module);
 /* In a forked child: lets go of what the parent still uses, frees nothing. */
 void module_abandon(struct module *module);
 
+/* Before module_new, with no lock held: starts the libraries below, which may read
+ * the host's configuration and come back here. */
+void module_prepare(void);
+
 /* False once the process is ending and the libraries below are gone: then only
  * C_Finalize does anything, and that is to return. */
 bool module_alive(void);

@@ -76,7 +76,7 @@ static TSS2_RC check_expected(struct tpm_key *key, ESYS_TR handle)
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     struct public_key found = {0};
-    struct reason reason = {"it is a key of another kind"};
+    struct reason reason = {.text = "it is a key of another kind"};
     CK_RV rv = tpm_public_key(&public->publicArea, &found, &reason);
     if (rv == CKR_OK && !public_key_equal(&found, &key->public_key)) {
         reason_set(&reason, "it is not the certificate's key");

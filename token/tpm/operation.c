@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "token/tpm/error.h"
 #include "token/tpm/loaded.h"
 #include "token/tpm/public.h"
 
@@ -91,13 +92,27 @@ struct decrypt_request {
     TPM2B_PUBLIC_KEY_RSA *plain;
 };
 
+/* libtpms answers TPM_RC_FAILURE to a ciphertext with bad padding; a TPM that is in
+ * failure mode says so in its test result too. */
+static bool has_failed(ESYS_CONTEXT *esys)
+{
+    TPM2B_MAX_BUFFER *data = NULL;
+    TPM2_RC result = TPM2_RC_FAILURE;
+    TSS2_RC rc = Esys_GetTestResult(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &data, &result);
+    Esys_Free(data);
+    return rc != TSS2_RC_SUCCESS || result == TPM2_RC_FAILURE;
+}
+
 static TSS2_RC decrypt(ESYS_CONTEXT *esys, ESYS_TR handle, void *request, const char **ret_command)
 {
     struct decrypt_request *decrypt_request = request;
     *ret_command = "TPM2_RSA_Decrypt";
-    return Esys_RSA_Decrypt(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                            &decrypt_request->cipher, &decrypt_request->scheme, NULL,
-                            &decrypt_request->plain);
+    TSS2_RC rc = Esys_RSA_Decrypt(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                                  &decrypt_request->cipher, &decrypt_request->scheme, NULL,
+                                  &decrypt_request->plain);
+    if (tpm_error_is(rc, TPM2_RC_FAILURE) && !has_failed(esys))
+        return TPM2_RC_VALUE | TPM2_RC_P | TPM2_RC_1;
+    return rc;
 }
 
 CK_RV tpm_key_decrypt(struct tpm_key *key, struct view auth, enum scheme_kind kind, enum hash hash,
