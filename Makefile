@@ -73,7 +73,7 @@ $(MODULE): $(call objects,$(TOKEN_SOURCES)) token/api/signet-pkcs11.map
 $(EMULATOR): $(call objects,$(EMULATOR_SOURCES)) emulator/emulator.map
 	$(if $(Q),@echo "  LINK  $@")
 	$(Q)$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) \
-		-Wl,-soname,libtss2-tcti-signet.so.0 \
+		-Wl,-soname,libtss2-tcti-signet.so.0 -Wl,-z,nodelete \
 		-Wl,--version-script=emulator/emulator.map -o $@ $(filter %.o,$^) \
 		-lcrypto -ldl -lpthread
 	$(Q)ln -sf $(@F) $(BUILD)/libtss2-tcti-signet.so

@@ -65,6 +65,9 @@ def test_curl_with_a_wrong_pin_is_refused(client, curl, key):
 @pytest.mark.keys("ec", "rsa-pin")
 def test_apache_serves_with_a_key_of_the_module(client, key, fixtures):
     """The server forks: the module begins anew in its worker."""
+    if not client.tool("openssl", "version").out.startswith("OpenSSL 3.0."):
+        pytest.skip("with this OpenSSL Apache crashes now and then with a key in any module: "
+                    "the pkcs11 engine leaves its methods behind when mod_ssl loads it again")
     client.move_apart()
     client.serve(key.name)
     server = Apache(client.file("apache"), fixtures, engine="SSLCryptoDevice pkcs11",

@@ -97,5 +97,5 @@ def test_the_hosts_openssl_configuration_does_not_reach_the_module(client, modul
                "--id", key.hex_id, "--mechanism", "ECDSA",
                "--input-file", client.write("input", bytes(32)),
                "--output-file", client.file("output"),
-               env={"OPENSSL_CONF": client.write("hostile.cnf", conf)})
+               env={"OPENSSL_CONF": client.write("hostile.cnf", conf), "TSS2_LOG": "all+NONE"})
     assert len(client.read("output")) == key.size

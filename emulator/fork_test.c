@@ -175,6 +175,66 @@ static void a_fork_while_a_thread_is_inside_a_command_is_survived(void **state)
     test_close(inherited.context);
 }
 
+static void *make_keys(void *argument)
+{
+    struct busy_thread *busy = argument;
+    TSS2_TCTI_CONTEXT *context = test_open(busy->directory);
+    uint32_t key = 0;
+
+    while (!busy->stop)
+        if (create_key(context, "", 7, KEY_PLAIN, &key) != TPM2_RC_SUCCESS ||
+            flush(context, key) != TPM2_RC_SUCCESS)
+            busy->failures++;
+    test_close(context);
+    return NULL;
+}
+
+/* Status 2: the key is lost. */
+static int use_key(void *argument)
+{
+    struct inherited *inherited = argument;
+    uint32_t rc;
+
+    (void)alarm(30);
+    rc = sign(inherited->context, inherited->key, "");
+    CHILD_CHECK(rc == TPM2_RC_SUCCESS || rc == TPM2_RC_REFERENCE_H0);
+    CHILD_CHECK(get_random(inherited->context, 8, NULL) == TPM2_RC_SUCCESS);
+    return rc == TPM2_RC_SUCCESS ? 0 : 2;
+}
+
+/* The key is in the TPM's copy alone, nothing here has it saved. So it shows
+ * whether the child took the copy or put a fresh one in its place. */
+static void a_copy_that_was_at_work_is_not_used_in_the_child(void **state)
+{
+    struct inherited inherited = { .context = test_open(*state) };
+    struct busy_thread busy = { .directory = *state };
+    pthread_t thread;
+    int lost = 0;
+
+    if (UNDER_ADDRESS_SANITIZER) {
+        test_close(inherited.context);
+        skip();
+    }
+    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key), TPM2_RC_SUCCESS);
+    assert_int_equal(run_child(use_key, &inherited), 0);
+    assert_int_equal(pthread_create(&thread, NULL, make_keys, &busy), 0);
+    for (int i = 0; i < 40; i++) {
+        struct timespec pause = { 0, 300000 + i * 11111 };
+        int status;
+
+        (void)nanosleep(&pause, NULL);
+        status = run_child(use_key, &inherited);
+        assert_true(status == 0 || status == 2);
+        lost += status == 2;
+    }
+    busy.stop = true;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(busy.failures, 0);
+    assert_int_not_equal(lost, 0);
+    assert_int_equal(sign(inherited.context, inherited.key, ""), TPM2_RC_SUCCESS);
+    test_close(inherited.context);
+}
+
 static int fork_again(void *argument)
 {
     struct inherited *inherited = argument;
@@ -203,6 +263,7 @@ int main(void)
         TEST(finalize_in_a_child_leaves_the_parents_sessions),
         TEST(parent_and_children_take_turns),
         TEST(a_fork_while_a_thread_is_inside_a_command_is_survived),
+        TEST(a_copy_that_was_at_work_is_not_used_in_the_child),
         TEST(children_of_children_work_too),
     };
 

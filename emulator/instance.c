@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
 
 TSS2_RC instance_new(struct directory *take_directory, struct instance **ret)
@@ -124,7 +125,7 @@ static TSS2_RC become_child(struct instance *instance)
         return rc;
     if (instance->damaged)
         rc = replace_damaged(instance);
-    else if (instance->in_step && tpm_stir_random(instance->tpm) != TSS2_RC_SUCCESS)
+    else if (instance->in_step && tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS)
         instance->in_step = false;
     if (rc != TSS2_RC_SUCCESS)
         return rc;

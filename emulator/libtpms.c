@@ -49,7 +49,7 @@ struct libtpms {
     struct tpm_backend backend;
     void *library;
     struct library_functions call;
-    struct openssl_private openssl;
+    OSSL_LIB_CTX *openssl;
     int messages; /* a file in memory */
     bool running;
     /* What start gives to the load callback. */
@@ -75,7 +75,7 @@ struct call_scope {
 
 static struct call_scope call_enter(struct libtpms *tpm)
 {
-    struct call_scope scope = { openssl_enter(&tpm->openssl), current };
+    struct call_scope scope = { openssl_enter(tpm->openssl), current };
 
     current = tpm;
     return scope;
@@ -301,7 +301,6 @@ static void libtpms_close(struct tpm_backend *backend)
     free(tpm->response);
     if (tpm->library)
         (void)dlclose(tpm->library);
-    openssl_private_free(&tpm->openssl);
     if (tpm->messages >= 0)
         (void)close(tpm->messages);
     free(tpm);
@@ -343,7 +342,7 @@ TSS2_RC libtpms_open(struct tpm_backend **ret)
         error_set("no memory for libtpms' messages");
     else
         tpm->library = library_copy_open(LIBRARY);
-    if (!tpm->library || !openssl_private_new(&tpm->openssl) || bind_functions(tpm) != TSS2_RC_SUCCESS) {
+    if (!tpm->library || !(tpm->openssl = openssl_private()) || bind_functions(tpm) != TSS2_RC_SUCCESS) {
         libtpms_close(&tpm->backend);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }

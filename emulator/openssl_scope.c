@@ -5,34 +5,32 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
+#include <pthread.h>
 
-bool openssl_private_new(struct openssl_private *ret)
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static OSSL_LIB_CTX *private;
+
+static void make_private(void)
 {
-    struct openssl_private openssl = { .context = OSSL_LIB_CTX_new() };
+    OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
+    if (made && OSSL_PROVIDER_load(made, "default"))
+        private = made;
+    else
+        OSSL_LIB_CTX_free(made);
+}
 
-    if (openssl.context)
-        openssl.provider = OSSL_PROVIDER_load(openssl.context, "default");
-    if (!openssl.provider) {
-        openssl_private_free(&openssl);
+OSSL_LIB_CTX *openssl_private(void)
+{
+    (void)pthread_once(&once, make_private);
+    if (!private)
         error_set("OpenSSL gives no library context with its default provider");
-        return false;
-    }
-    *ret = openssl;
-    return true;
+    return private;
 }
 
-void openssl_private_free(struct openssl_private *openssl)
-{
-    if (openssl->provider)
-        (void)OSSL_PROVIDER_unload(openssl->provider);
-    OSSL_LIB_CTX_free(openssl->context);
-    *openssl = (struct openssl_private){ NULL, NULL };
-}
-
-struct openssl_scope openssl_enter(const struct openssl_private *openssl)
+struct openssl_scope openssl_enter(OSSL_LIB_CTX *context)
 {
     (void)ERR_set_mark();
-    return (struct openssl_scope){ OSSL_LIB_CTX_set0_default(openssl->context) };
+    return (struct openssl_scope){ OSSL_LIB_CTX_set0_default(context) };
 }
 
 void openssl_leave(struct openssl_scope *scope)

@@ -9,15 +9,10 @@
  * into libtpms runs with a private context as the thread's default. */
 
 /* A library context with nothing but OpenSSL's default provider, and without the
- * host's openssl.cnf. */
-struct openssl_private {
-    OSSL_LIB_CTX *context;
-    OSSL_PROVIDER *provider;
-};
-
-/* False on failure, with an error text. */
-bool openssl_private_new(struct openssl_private *ret);
-void openssl_private_free(struct openssl_private *openssl);
+ * host's openssl.cnf; NULL on failure, with an error text. One for the process,
+ * and never freed: OpenSSL 3.0 crashes when a thread that used a context ends
+ * after it was freed. Borrowed. */
+OSSL_LIB_CTX *openssl_private(void);
 
 struct openssl_scope {
     OSSL_LIB_CTX *outer;
@@ -25,7 +20,7 @@ struct openssl_scope {
 
 /* Makes the private context the thread's default until openssl_leave, which also
  * forgets the errors queued in between. */
-struct openssl_scope openssl_enter(const struct openssl_private *openssl);
+struct openssl_scope openssl_enter(OSSL_LIB_CTX *context);
 void openssl_leave(struct openssl_scope *scope);
 
 #define OPENSSL_SCOPE __attribute__((cleanup(openssl_leave)))

@@ -303,6 +303,52 @@ static void reboots_are_no_failed_tries(void **state)
     }
 }
 
+/* --- killed between two writes ---------------------------------------------------- */
+
+/* Sets the control file back by one generation, as if the publisher had been
+ * killed before the last of its writes, the word. */
+static void forget_last_publish(const char *path)
+{
+    struct directory directory = DIRECTORY_CLOSED;
+    struct control control = CONTROL_CLOSED;
+
+    assert_int_equal(directory_open(path, &directory), TSS2_RC_SUCCESS);
+    assert_int_equal(control_open(&directory, &control), TSS2_RC_SUCCESS);
+    (void)control_flip(&control, control_generation(control_word(&control)) - 1, false);
+    control_close(&control);
+    directory_close(&directory);
+}
+
+static void a_publish_is_whole_wherever_its_process_was_killed(void **state)
+{
+    for (int file_written = 0; file_written < 2; file_written++) {
+        BLOB_SCOPE struct blob before = { NULL, 0 };
+        char path[PATH_MAX];
+        TSS2_TCTI_CONTEXT *context = test_open(test_path(*state, file_written ? "new" : "old", path));
+        uint8_t extended[32], after[32];
+        uint64_t counter;
+
+        assert_int_equal(extend_pcr(context, 16), TPM2_RC_SUCCESS);
+        read_pcr(context, 16, extended);
+        assert_int_equal(define_counter(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+        assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+        counter = read_counter(context, COUNTER_INDEX);
+        read_file(path, SWTPM_PERMANENT_FILE, &before);
+        assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+        test_close(context);
+
+        forget_last_publish(path);
+        if (!file_written)
+            write_file(path, SWTPM_PERMANENT_FILE, before.data, before.size);
+        context = test_open(path);
+        assert_int_equal(read_counter(context, COUNTER_INDEX), counter + (uint64_t)file_written);
+        /* Nor was it a reset. */
+        read_pcr(context, 16, after);
+        assert_memory_equal(extended, after, sizeof(after));
+        test_close(context);
+    }
+}
+
 /* --- states that cannot be stored ------------------------------------------------- */
 
 /* Failure mode would answer 0x101 to everything. */
@@ -512,6 +558,7 @@ int main(void)
         TEST(a_broken_control_file_costs_no_more_than_a_reset),
         TEST(a_reboot_of_the_machine_is_a_tpm_reset),
         TEST(reboots_are_no_failed_tries),
+        TEST(a_publish_is_whole_wherever_its_process_was_killed),
         TEST(a_write_that_fails_is_a_return_code_and_no_failure_mode),
         TEST(a_full_disk_is_survived),
         TEST(a_directory_that_vanished_is_a_return_code),

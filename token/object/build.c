@@ -221,9 +221,22 @@ CK_RV object_public_certificates_profile(const struct object_names *names,
     return finish(&builder, ret_object);
 }
 
+/* 04 || x || y on P-192 … P-521. An OCTET STRING around a point, compressed or not,
+ * has none of these sizes; without this, x may pass for its length. */
+static bool is_plain_point(struct view point)
+{
+    static const size_t coordinates[] = {24, 28, 32, 48, 66};
+    for (size_t i = 0; i < ARRAY_SIZE(coordinates); i++)
+        if (point.size == 1 + 2 * coordinates[i])
+            return point.data[0] == 0x04;
+    return false;
+}
+
 /* Takes the OCTET STRING off, if there is one of exactly that length. */
 static struct view unwrap_point(struct view der)
 {
+    if (is_plain_point(der))
+        return der;
     size_t head = der.size > 2 && der.data[1] == 0x81 ? 3 : 2;
     if (der.size > head && der.data[0] == 0x04 && der.data[head - 1] == der.size - head)
         return view_of(der.data + head, der.size - head);
@@ -240,19 +253,24 @@ static struct view without_zeros(struct view number)
 CK_RV object_describe_public_key(const struct attributes *attributes, struct public_key *ret_key)
 {
     struct public_key key = {0};
+    CK_KEY_TYPE type = attributes_ulong(attributes, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
     CK_RV rv = CKR_TEMPLATE_INCOMPLETE;
-    if (attributes_ulong(attributes, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION) == CKK_EC) {
+    if (type == CKK_EC) {
         key.algorithm = KEY_ALGORITHM_EC;
         rv = bytes_copy(&key.curve, attributes_value(attributes, CKA_EC_PARAMS));
         if (rv == CKR_OK)
             rv = bytes_copy(&key.point, unwrap_point(attributes_value(attributes, CKA_EC_POINT)));
-    } else {
+    } else if (type == CKK_RSA) {
         key.algorithm = KEY_ALGORITHM_RSA;
         rv = bytes_copy(&key.modulus, without_zeros(attributes_value(attributes, CKA_MODULUS)));
         if (rv == CKR_OK)
             rv = bytes_copy(&key.exponent,
                             without_zeros(attributes_value(attributes, CKA_PUBLIC_EXPONENT)));
     }
+    bool whole = type == CKK_EC ? key.curve.size && key.point.size
+                                : key.modulus.size && key.exponent.size;
+    if (rv == CKR_OK && !whole)
+        rv = CKR_TEMPLATE_INCOMPLETE;
     if (rv != CKR_OK) {
         public_key_clear(&key);
         return rv;

@@ -276,6 +276,9 @@ static CK_RV build(enum schema_origin origin, const CK_ATTRIBUTE *template, CK_U
     unsigned bits = object_bits(attributes);
     if (!(bits & ON_ALL))
         return CKR_ATTRIBUTE_VALUE_INVALID;
+    for (size_t i = 0; i < attributes->count; i++)
+        if (!find_row(attributes->list[i].type, bits))
+            return CKR_TEMPLATE_INCONSISTENT;
     for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++)
         if (template[i].type != CKA_CLASS && template[i].type != CKA_KEY_TYPE)
             rv = take_attribute(origin, &template[i], bits, attributes);
@@ -311,7 +314,9 @@ static CK_RV change_one(struct attributes *attributes, const CK_ATTRIBUTE *chang
     if (!value_fits(row, change))
         return CKR_ATTRIBUTE_VALUE_INVALID;
     struct view value = template_value(change);
-    if (view_equal(attributes_value(attributes, change->type), value))
+    /* Of a hidden value not even a right guess is confirmed. */
+    if (!schema_is_hidden(attributes, change->type) &&
+        view_equal(attributes_value(attributes, change->type), value))
         return CKR_OK;
     if (!(row->rules & CHANGEABLE) && !(copying && row->rules & CHANGEABLE_ON_COPY))
         return CKR_ATTRIBUTE_READ_ONLY;

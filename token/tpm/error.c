@@ -1,5 +1,6 @@
 #include "token/tpm/error.h"
 
+#include <tss2/tss2_esys.h>
 #include <tss2/tss2_rc.h>
 #include <tss2/tss2_tpm2_types.h>
 
@@ -106,7 +107,8 @@ CK_RV tpm_error_rv(TSS2_RC rc)
 
 enum tpm_remedy tpm_error_remedy(TSS2_RC rc)
 {
-    if (LAYER(rc) == TSS2_TCTI_RC_LAYER)
+    /* ESYS that was left in the middle of a command is of no more use either. */
+    if (LAYER(rc) == TSS2_TCTI_RC_LAYER || rc == TSS2_ESYS_RC_BAD_SEQUENCE)
         return TPM_REMEDY_RECONNECT;
     const struct error *error = find(rc);
     return error ? error->remedy : TPM_REMEDY_NONE;

@@ -100,9 +100,9 @@ void tpm_key_free(struct tpm_key *key)
 }
 
 /* Waits between two tries of a busy TPM: 20 ms, then twice as long each time. */
-static bool wait_a_little(unsigned *waited)
+static bool wait_a_little(unsigned *waited, unsigned most)
 {
-    if (*waited >= 8)
+    if (*waited >= most)
         return false;
     struct timespec pause = {.tv_sec = 0, .tv_nsec = 20000000L};
     for (unsigned i = 0; i < *waited && pause.tv_nsec < 500000000L; i++)
@@ -112,8 +112,8 @@ static bool wait_a_little(unsigned *waited)
     return true;
 }
 
-/* How long until the TPM allows another try, for the one line that says it. */
-static void log_lockout(struct tpm *tpm)
+/* How long until the TPM allows another try, in the one line that says it. */
+static CK_RV locked_out(struct tpm *tpm, const char *command, TSS2_RC lockout)
 {
     TPMS_CAPABILITY_DATA *data = NULL;
     TPMI_YES_NO more;
@@ -128,10 +128,14 @@ static void log_lockout(struct tpm *tpm)
             values[index] = property->value;
     }
     Esys_Free(data);
-    log_line(LOG_LEVEL_ERROR, "tpm",
-             "the TPM is locked after %u of %u wrong authorisations: it allows another try in at "
-             "most %u seconds; its owner can end that with 'tpm2_dictionarylockout -c'",
-             (unsigned)values[0], (unsigned)values[1], (unsigned)values[2]);
+    if (rc != TSS2_RC_SUCCESS)
+        return tpm_error(command, lockout);
+    log_line(
+        LOG_LEVEL_ERROR, "tpm",
+        "%s: the TPM is locked after %u of %u wrong authorisations: it allows another try in at "
+        "most %u seconds; its owner can end that with 'tpm2_dictionarylockout -c'",
+        command, (unsigned)values[0], (unsigned)values[1], (unsigned)values[2]);
+    return tpm_error_rv(lockout);
 }
 
 /* What to do about a failure: true to try again. Each remedy is bounded. */
@@ -139,13 +143,14 @@ static bool remedy(struct tpm_key *key, TSS2_RC rc, struct tpm_tries *tries)
 {
     switch (tpm_error_remedy(rc)) {
     case TPM_REMEDY_WAIT:
-        return wait_a_little(&tries->waited);
+        return wait_a_little(&tries->waited, 8);
     case TPM_REMEDY_EVICT:
-        return tpm_key_evict_oldest(key);
+        /* With nothing of ours to give up, another program may let go of its own. */
+        return tpm_key_evict_oldest(key) || wait_a_little(&tries->waited, 3);
     case TPM_REMEDY_RELOAD:
         if (tries->reloaded++)
             return false;
-        tpm_key_forget_all(key->tpm);
+        tpm_key_flush_all(key->tpm);
         return true;
     case TPM_REMEDY_RECONNECT:
         tpm_disconnect(key->tpm);
@@ -189,10 +194,10 @@ CK_RV tpm_key_run(struct tpm_key *key, struct view auth, tpm_operation operation
     } while (rc != TSS2_RC_SUCCESS && remedy(key, rc, &tries));
     if (rc == TPM_RC_OTHER_KEY)
         rv = CKR_DEVICE_ERROR;
+    else if (tpm_error_is(rc, TPM2_RC_LOCKOUT) && key->tpm->esys)
+        rv = locked_out(key->tpm, command, rc);
     else if (rc != TSS2_RC_SUCCESS)
         rv = tpm_error(command, rc);
-    if (tpm_error_is(rc, TPM2_RC_LOCKOUT) && key->tpm->esys)
-        log_lockout(key->tpm);
     tpm_leave(key->tpm);
     return rv;
 }

@@ -25,8 +25,8 @@ static void flush(struct tpm_key *key)
 {
     if (key->handle)
         (void)Esys_TR_Close(key->tpm->esys, &key->esys);
-    else
-        (void)Esys_FlushContext(key->tpm->esys, key->esys);
+    else if (Esys_FlushContext(key->tpm->esys, key->esys) != TSS2_RC_SUCCESS)
+        (void)Esys_TR_Close(key->tpm->esys, &key->esys);
     key->esys = ESYS_TR_NONE;
     unlink_key(key);
 }
@@ -40,6 +40,12 @@ void tpm_key_forget_all(struct tpm *tpm)
         key->esys = ESYS_TR_NONE;
         unlink_key(key);
     }
+}
+
+void tpm_key_flush_all(struct tpm *tpm)
+{
+    while (tpm->loaded)
+        flush(tpm->loaded);
 }
 
 bool tpm_key_evict_oldest(const struct tpm_key *keep)

@@ -33,6 +33,10 @@ TSS2_RC tpm_key_load(struct tpm_key *key, const char **ret_command);
  * is none. */
 bool tpm_key_evict_oldest(const struct tpm_key *keep);
 
+/* Flushes all keys, as far as they are there: for when the TPM seems to have lost
+ * one. */
+void tpm_key_flush_all(struct tpm *tpm);
+
 /* Flushes the key if it is loaded; takes the lock itself. */
 void tpm_key_unload(struct tpm_key *key);
 

@@ -1,0 +1,331 @@
+#include "token/object/build.h"
+#include "token/object/test_support.h"
+
+static const struct object_names names = {
+    .label = {(const uint8_t *)"label", 5},
+    .id = {(const uint8_t *)"id", 2},
+    .subject = {(const uint8_t *)"subject", 7},
+    .unique = {(const uint8_t *)"0123456789abcdef", 16},
+    .login = true,
+};
+
+static void set_part(struct bytes *part, const char *text)
+{
+    assert_ok(bytes_copy(part, view_string(text)));
+}
+
+static struct public_key rsa_key(void)
+{
+    struct public_key key = {.algorithm = KEY_ALGORITHM_RSA, .bits = 2048};
+    set_part(&key.modulus, "modulus");
+    set_part(&key.exponent, "\x01\x01");
+    set_part(&key.spki, "spki");
+    return key;
+}
+
+static struct public_key ec_key(void)
+{
+    struct public_key key = {.algorithm = KEY_ALGORITHM_EC, .bits = 256};
+    set_part(&key.curve, "curve");
+    set_part(&key.point, "\x04xy");
+    set_part(&key.spki, "spki");
+    return key;
+}
+
+static void assert_text(const struct object *object, CK_ATTRIBUTE_TYPE type, const char *text)
+{
+    assert_non_null(attributes_find(&object->attributes, type));
+    assert_view(attributes_value(&object->attributes, type), text);
+}
+
+static void assert_ulong(const struct object *object, CK_ATTRIBUTE_TYPE type, CK_ULONG value)
+{
+    assert_int_equal(attributes_ulong(&object->attributes, type, ~value), value);
+}
+
+static void assert_flag(const struct object *object, CK_ATTRIBUTE_TYPE type, bool value)
+{
+    if (attributes_bool(&object->attributes, type, !value) != value)
+        fail_msg("attribute 0x%lx is not %d", type, value);
+}
+
+static void assert_common(const struct object *object, CK_OBJECT_CLASS class, const char *unique)
+{
+    assert_int_equal(object_class(object), class);
+    assert_flag(object, CKA_TOKEN, true);
+    assert_flag(object, CKA_MODIFIABLE, false);
+    assert_flag(object, CKA_DESTROYABLE, false);
+    assert_text(object, CKA_LABEL, "label");
+    assert_text(object, CKA_UNIQUE_ID, unique);
+}
+
+/* What NSS, GnuTLS and OpenSC ask of a private key (they fail without it). */
+static void assert_private(const struct object *object, bool in_tpm)
+{
+    static const CK_ATTRIBUTE_TYPE off[] = {CKA_EXTRACTABLE,         CKA_UNWRAP,
+                                            CKA_SIGN_RECOVER,        CKA_WRAP_WITH_TRUSTED,
+                                            CKA_ALWAYS_AUTHENTICATE};
+    static const CK_ATTRIBUTE_TYPE tpm[] = {CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_LOCAL};
+    assert_common(object, CKO_PRIVATE_KEY, "0123456789abcdef-private");
+    assert_text(object, CKA_ID, "id");
+    assert_text(object, CKA_SUBJECT, "subject");
+    assert_text(object, CKA_PUBLIC_KEY_INFO, "spki");
+    assert_flag(object, CKA_SENSITIVE, true);
+    for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+        assert_flag(object, off[i], false);
+    for (size_t i = 0; i < ARRAY_SIZE(tpm); i++)
+        assert_flag(object, tpm[i], in_tpm);
+    assert_ulong(object, CKA_KEY_GEN_MECHANISM, CK_UNAVAILABLE_INFORMATION);
+    assert_text(object, CKA_START_DATE, "");
+}
+
+static void an_rsa_private_key_has_what_clients_read(UNUSED void **state)
+{
+    struct public_key public_key = rsa_key();
+    struct idle_key *idle = idle_key_new(&public_key);
+    struct object *object = NULL;
+    idle->sign = idle->decrypt = true;
+    idle->place = KEY_IN_EMBEDDED;
+    assert_ok(object_from_private_key(&names, &idle->key, &object));
+    assert_private(object, true);
+    assert_ulong(object, CKA_KEY_TYPE, CKK_RSA);
+    assert_text(object, CKA_MODULUS, "modulus");
+    assert_text(object, CKA_PUBLIC_EXPONENT, "\x01\x01");
+    assert_flag(object, CKA_PRIVATE, true);
+    assert_flag(object, CKA_SIGN, true);
+    assert_flag(object, CKA_DECRYPT, true);
+    assert_flag(object, CKA_DERIVE, false);
+    assert_true(schema_is_hidden(&object->attributes, CKA_PRIVATE_EXPONENT));
+    assert_true(public_key_equal(&object->public_key, &public_key));
+    assert_ptr_equal(object->key, &idle->key);
+    key_unref(&idle->key);
+    object_free(object);
+    public_key_clear(&public_key);
+}
+
+static void an_ec_private_key_has_what_clients_read(UNUSED void **state)
+{
+    struct public_key public_key = ec_key();
+    struct idle_key *idle = idle_key_new(&public_key);
+    struct object_names open = names;
+    struct object *object = NULL;
+    open.login = false;
+    idle->sign = idle->decrypt = idle->derive = true;
+    assert_ok(object_from_private_key(&open, &idle->key, &object));
+    assert_private(object, false);
+    assert_ulong(object, CKA_KEY_TYPE, CKK_EC);
+    assert_text(object, CKA_EC_PARAMS, "curve");
+    assert_text(object, CKA_EC_POINT, "\x04\x03\x04xy");
+    assert_flag(object, CKA_PRIVATE, false);
+    assert_flag(object, CKA_SIGN, true);
+    assert_flag(object, CKA_DECRYPT, false);
+    assert_flag(object, CKA_DERIVE, true);
+    assert_true(schema_is_hidden(&object->attributes, CKA_VALUE));
+    key_unref(&idle->key);
+    object_free(object);
+    public_key_clear(&public_key);
+}
+
+static void a_private_key_promises_only_what_its_key_can_do(UNUSED void **state)
+{
+    struct public_key public_key = rsa_key();
+    for (unsigned can = 0; can < 4; can++) {
+        struct idle_key *idle = idle_key_new(&public_key);
+        struct object *object = NULL;
+        idle->sign = can & 1;
+        idle->decrypt = can & 2;
+        assert_ok(object_from_private_key(&names, &idle->key, &object));
+        assert_flag(object, CKA_SIGN, can & 1);
+        assert_flag(object, CKA_DECRYPT, can & 2);
+        key_unref(&idle->key);
+        object_free(object);
+    }
+    public_key_clear(&public_key);
+}
+
+static void a_public_key_has_what_clients_read(UNUSED void **state)
+{
+    struct public_key keys[] = {rsa_key(), ec_key()};
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        bool rsa = keys[i].algorithm == KEY_ALGORITHM_RSA;
+        struct object *object = NULL;
+        assert_ok(object_from_public_key(&names, &keys[i], &object));
+        assert_common(object, CKO_PUBLIC_KEY, "0123456789abcdef-public");
+        assert_flag(object, CKA_PRIVATE, false);
+        assert_text(object, CKA_ID, "id");
+        assert_text(object, CKA_SUBJECT, "subject");
+        assert_text(object, CKA_PUBLIC_KEY_INFO, "spki");
+        assert_ulong(object, CKA_KEY_TYPE, rsa ? CKK_RSA : CKK_EC);
+        assert_flag(object, CKA_VERIFY, true);
+        assert_flag(object, CKA_ENCRYPT, rsa);
+        assert_flag(object, CKA_WRAP, false);
+        assert_flag(object, CKA_VERIFY_RECOVER, false);
+        if (rsa)
+            assert_ulong(object, CKA_MODULUS_BITS, 2048);
+        else
+            assert_text(object, CKA_EC_POINT, "\x04\x03\x04xy");
+        assert_null(object->key);
+        object_free(object);
+        public_key_clear(&keys[i]);
+    }
+}
+
+static void a_certificate_has_what_clients_read(UNUSED void **state)
+{
+    enum { TOKEN_USER = 1, AUTHORITY = 2 };
+    struct certificate certificate = {.start_date = "20240102", .end_date = "20340102"};
+    set_part(&certificate.der, "der");
+    set_part(&certificate.subject, "its subject");
+    set_part(&certificate.issuer, "its issuer");
+    set_part(&certificate.serial, "its serial");
+    certificate.public_key = ec_key();
+    for (int authority = 0; authority < 2; authority++) {
+        struct object *object = NULL;
+        certificate.authority = authority;
+        assert_ok(object_from_certificate(&names, &certificate, &object));
+        assert_common(object, CKO_CERTIFICATE, "0123456789abcdef-certificate");
+        assert_flag(object, CKA_PRIVATE, false);
+        assert_flag(object, CKA_TRUSTED, false);
+        assert_ulong(object, CKA_CERTIFICATE_TYPE, CKC_X_509);
+        assert_ulong(object, CKA_CERTIFICATE_CATEGORY, authority ? AUTHORITY : TOKEN_USER);
+        assert_text(object, CKA_VALUE, "der");
+        assert_text(object, CKA_ID, "id");
+        assert_text(object, CKA_SUBJECT, "its subject");
+        assert_text(object, CKA_ISSUER, "its issuer");
+        assert_text(object, CKA_SERIAL_NUMBER, "its serial");
+        assert_text(object, CKA_PUBLIC_KEY_INFO, "spki");
+        assert_text(object, CKA_START_DATE, "20240102");
+        assert_text(object, CKA_END_DATE, "20340102");
+        object_free(object);
+    }
+    certificate_clear(&certificate);
+}
+
+static void the_profile_says_that_certificates_need_no_login(UNUSED void **state)
+{
+    struct object *object = NULL;
+    assert_ok(object_public_certificates_profile(&names, &object));
+    assert_common(object, CKO_PROFILE, "0123456789abcdef-profile");
+    assert_ulong(object, CKA_PROFILE_ID, CKP_PUBLIC_CERTIFICATES_TOKEN);
+    assert_flag(object, CKA_PRIVATE, false);
+    object_free(object);
+}
+
+static void an_endless_unique_name_keeps_its_ending(UNUSED void **state)
+{
+    char text[300];
+    struct object_names long_names = names;
+    struct object *object = NULL;
+    memset(text, 'u', sizeof(text));
+    long_names.unique = view_of(text, sizeof(text));
+    assert_ok(object_public_certificates_profile(&long_names, &object));
+    struct view unique = attributes_value(&object->attributes, CKA_UNIQUE_ID);
+    assert_int_equal(unique.size, 128);
+    assert_memory_equal(unique.data + 128 - 8, "-profile", 8);
+    object_free(object);
+}
+
+static void points_are_wrapped_with_short_and_long_lengths(UNUSED void **state)
+{
+    static const struct {
+        size_t size;
+        uint8_t head[3];
+        size_t head_size;
+    } rows[] = {{1, {4, 1}, 2},           {65, {4, 65}, 2},           {127, {4, 127}, 2},
+                {128, {4, 0x81, 128}, 3}, {133, {4, 0x81, 133}, 3}, {255, {4, 0x81, 255}, 3}};
+    uint8_t point[256];
+    struct bytes der = {0};
+    memset(point, 0x5c, sizeof(point));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_ok(object_wrap_point(view_of(point, rows[i].size), &der));
+        assert_int_equal(der.size, rows[i].head_size + rows[i].size);
+        assert_memory_equal(der.data, rows[i].head, rows[i].head_size);
+        assert_memory_equal(der.data + rows[i].head_size, point, rows[i].size);
+    }
+    bytes_free(&der);
+    poison(der);
+    assert_rv(object_wrap_point(view_of(point, 256), &der), CKR_ATTRIBUTE_VALUE_INVALID);
+    assert_poison(der);
+}
+
+static CK_RV describe_point(const uint8_t *value, size_t size, struct public_key *ret_key)
+{
+    struct attributes attributes = {0};
+    assert_ok(attributes_set_ulong(&attributes, CKA_KEY_TYPE, CKK_EC));
+    assert_ok(attributes_set(&attributes, CKA_EC_PARAMS, view_string("curve")));
+    assert_ok(attributes_set(&attributes, CKA_EC_POINT, view_of(value, size)));
+    CK_RV rv = object_describe_public_key(&attributes, ret_key);
+    attributes_clear(&attributes);
+    return rv;
+}
+
+/* Whatever its coordinates are: the first may look like a length. */
+static void a_point_is_read_with_and_without_its_octet_string(UNUSED void **state)
+{
+    static const size_t sizes[] = {49, 57, 65, 97, 133};
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        for (unsigned first = 0; first < 256; first++) {
+            uint8_t point[133] = {4, (uint8_t)first, (uint8_t)(sizes[i] - 3), 4};
+            struct view plain = view_of(point, sizes[i]);
+            struct bytes wrapped = {0};
+            struct public_key key = {0};
+            assert_ok(describe_point(plain.data, plain.size, &key));
+            assert_int_equal(key.algorithm, KEY_ALGORITHM_EC);
+            assert_true(view_equal(bytes_view(&key.point), plain));
+            assert_ok(object_wrap_point(plain, &wrapped));
+            assert_ok(describe_point(wrapped.data, wrapped.size, &key));
+            assert_true(view_equal(bytes_view(&key.point), plain));
+            bytes_free(&wrapped);
+            public_key_clear(&key);
+        }
+    }
+}
+
+static void an_rsa_key_is_described_without_leading_zeros(UNUSED void **state)
+{
+    struct attributes attributes = {0};
+    struct public_key key = {0};
+    assert_ok(attributes_set_ulong(&attributes, CKA_KEY_TYPE, CKK_RSA));
+    assert_ok(attributes_set(&attributes, CKA_MODULUS, view_of("\0\0mod", 5)));
+    assert_ok(attributes_set(&attributes, CKA_PUBLIC_EXPONENT, view_of("\0\1\0\1", 4)));
+    assert_ok(object_describe_public_key(&attributes, &key));
+    assert_int_equal(key.algorithm, KEY_ALGORITHM_RSA);
+    assert_view(bytes_view(&key.modulus), "mod");
+    assert_true(view_equal(bytes_view(&key.exponent), view_of("\1\0\1", 3)));
+    public_key_clear(&key);
+    attributes_clear(&attributes);
+}
+
+static void what_describes_no_public_key_is_incomplete(UNUSED void **state)
+{
+    static const CK_ULONG types[] = {CKK_RSA, CKK_EC, CKK_AES, CK_UNAVAILABLE_INFORMATION};
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        struct attributes attributes = {0};
+        struct public_key key;
+        assert_ok(attributes_set_ulong(&attributes, CKA_KEY_TYPE, types[i]));
+        assert_ok(attributes_set(&attributes, CKA_EC_PARAMS, view_string("curve")));
+        assert_ok(attributes_set(&attributes, CKA_PUBLIC_EXPONENT, view_string("\1")));
+        poison(key);
+        assert_rv(object_describe_public_key(&attributes, &key), CKR_TEMPLATE_INCOMPLETE);
+        assert_poison(key);
+        attributes_clear(&attributes);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_rsa_private_key_has_what_clients_read),
+        cmocka_unit_test(an_ec_private_key_has_what_clients_read),
+        cmocka_unit_test(a_private_key_promises_only_what_its_key_can_do),
+        cmocka_unit_test(a_public_key_has_what_clients_read),
+        cmocka_unit_test(a_certificate_has_what_clients_read),
+        cmocka_unit_test(the_profile_says_that_certificates_need_no_login),
+        cmocka_unit_test(an_endless_unique_name_keeps_its_ending),
+        cmocka_unit_test(points_are_wrapped_with_short_and_long_lengths),
+        cmocka_unit_test(a_point_is_read_with_and_without_its_octet_string),
+        cmocka_unit_test(an_rsa_key_is_described_without_leading_zeros),
+        cmocka_unit_test(what_describes_no_public_key_is_incomplete),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
