@@ -42,7 +42,8 @@ COUNT_TCTI := $(BUILD)/libtss2-tcti-count.so.0
 UNIT_TESTS := $(patsubst %_test.c,$(BUILD)/test/%_test,$(wildcard token/*/*_test.c emulator/*_test.c))
 API_TESTS := $(patsubst conformance/api/%_test.c,$(BUILD)/conformance/%_test,\
 	$(wildcard conformance/api/*_test.c))
-BENCHES := $(patsubst %_bench.c,$(BUILD)/bench/%_bench,$(wildcard */*_bench.c token/*/*_bench.c))
+BENCHES := $(patsubst conformance/bench/%_bench.c,$(BUILD)/bench/%_bench,\
+	$(wildcard conformance/bench/*_bench.c))
 FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c emulator/*_fuzz.c))
 
 .PHONY: all check check-format fix-format install uninstall clean bench fuzz asan tsan demo setup tests
@@ -105,7 +106,7 @@ $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ -lcmocka -ldl -lpthread -lcrypto
 
-$(BUILD)/bench/%_bench: $(BUILD)/%_bench.o
+$(BUILD)/bench/%_bench: $(BUILD)/conformance/bench/%_bench.o
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(PACKAGE_LIBS) -ldl -lpthread
 
@@ -131,7 +132,7 @@ demo:
 
 bench:
 	$(Q)scripts/setup
-	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
+	$(Q)$(MAKE) --no-print-directory all $(COUNT_TCTI) $(BENCHES)
 	$(Q)BUILD=$(BUILD) scripts/bench
 
 # Each fuzzer runs for FUZZ_SECONDS from the seeds beside it.

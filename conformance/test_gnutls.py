@@ -56,6 +56,17 @@ def test_p11tool_exports_the_certificate(client, p11tool, key, fixtures):
         assert written.strip() == file.read().strip()
 
 
+@pytest.mark.signet
+@pytest.mark.every_key
+def test_p11tool_exports_the_public_key_as_openssl_writes_it(
+        client, module, p11tool, key, fixtures):
+    client.serve(key.name)
+    written = p11tool(*login(module, key), "--export",
+                      uri(module, key, f"object={key.name}", "type=public")).out
+    with open(f"{fixtures}/{key.name}.pub", encoding="ascii") as file:
+        assert written.strip() == file.read().strip()
+
+
 @pytest.mark.keys("ec", "ec-pin", "ec384", "rsa", "rsa-pin")
 def test_p11tool_tests_that_the_key_signs(client, module, p11tool, key):
     client.serve(key.name)

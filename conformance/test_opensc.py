@@ -97,6 +97,8 @@ def test_every_certificate_of_the_chain_is_there(client, token, key, fixtures):
     assert client.read("pem") == open(f"{fixtures}/{key.name}.crt", "rb").read()
 
 
+# Of EC keys pkcs11-tool 0.23 reads freed memory of its own here: p11tool reads them instead.
+@pytest.mark.keys("rsa", "rsa-pin")
 def test_the_public_key_reads_as_openssl_writes_it(client, token, key, fixtures):
     token(key, "--read-object", "--type", "pubkey", "--id", key.hex_id,
           "--output-file", client.file("der"))

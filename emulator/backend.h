@@ -18,7 +18,8 @@ struct tpm_backend {
 struct tpm_backend_operations {
     /* _TPM_Init. No permanent state: manufactures one. With a volatile state the
      * TPM goes on where that was taken; else TPM2_Startup must follow. */
-    TSS2_RC (*start)(struct tpm_backend *backend, const struct blob *permanent, const struct blob *running);
+    TSS2_RC (*start)
+    (struct tpm_backend *backend, const struct blob *permanent, const struct blob *running);
 
     /* Power off. What was not taken is lost. */
     void (*stop)(struct tpm_backend *backend);

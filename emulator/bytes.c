@@ -11,7 +11,7 @@ int blob_copy(const void *data, size_t size, struct blob *ret)
         return -1;
     if (size)
         memcpy(copy, data, size);
-    *ret = (struct blob){ copy, size };
+    *ret = (struct blob){copy, size};
     return 0;
 }
 
@@ -23,7 +23,7 @@ void blob_free(struct blob *blob)
         return;
     /* Emptied first: a fork in between must not leave the child a dead pointer. */
     old = *blob;
-    *blob = (struct blob){ NULL, 0 };
+    *blob = (struct blob){NULL, 0};
     explicit_bzero(old.data, old.size);
     free(old.data);
 }
@@ -32,5 +32,5 @@ void blob_move(struct blob *to, struct blob *from)
 {
     blob_free(to);
     *to = *from;
-    *from = (struct blob){ NULL, 0 };
+    *from = (struct blob){NULL, 0};
 }

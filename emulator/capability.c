@@ -13,10 +13,12 @@
 
 /* What handles of which type does the command ask for? Answers to audit sessions
  * carry an HMAC, and stay as they are. */
-static bool asks_for_handles(const struct command *command, const struct message *message, uint8_t *ret_type)
+static bool asks_for_handles(const struct command *command, const struct message *message,
+                             uint8_t *ret_type)
 {
     if (command->code != TPM2_CC_GetCapability || command->has_sessions ||
-        message->size != HEADER_SIZE + 12 || get_u32(message->bytes + HEADER_SIZE) != TPM2_CAP_HANDLES)
+        message->size != HEADER_SIZE + 12 ||
+        get_u32(message->bytes + HEADER_SIZE) != TPM2_CAP_HANDLES)
         return false;
     *ret_type = message->bytes[HEADER_SIZE + 4];
     return true;
@@ -60,8 +62,9 @@ bool capability_answer_objects(const struct connection *connection, const struct
     return true;
 }
 
-void capability_hide_foreign_sessions(const struct connection *connection, const struct command *command,
-                                      const struct message *message, struct message *response)
+void capability_hide_foreign_sessions(const struct connection *connection,
+                                      const struct command *command, const struct message *message,
+                                      struct message *response)
 {
     uint32_t count, kept = 0;
     uint8_t type = 0;

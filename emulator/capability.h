@@ -12,7 +12,8 @@ bool capability_answer_objects(const struct connection *connection, const struct
                                const struct message *message, struct message *response);
 
 /* Takes other connections' sessions out of the TPM's answer. */
-void capability_hide_foreign_sessions(const struct connection *connection, const struct command *command,
-                                      const struct message *message, struct message *response);
+void capability_hide_foreign_sessions(const struct connection *connection,
+                                      const struct command *command, const struct message *message,
+                                      struct message *response);
 
 #endif

@@ -17,7 +17,8 @@ bool handle_is_session(uint32_t handle)
 
 uint32_t command_attributes_of(const struct command_attributes *table, uint32_t code)
 {
-    if (code < TPM2_CC_FIRST || code - TPM2_CC_FIRST >= sizeof(table->attributes) / sizeof(table->attributes[0]))
+    if (code < TPM2_CC_FIRST ||
+        code - TPM2_CC_FIRST >= sizeof(table->attributes) / sizeof(table->attributes[0]))
         return 0;
     return table->attributes[code - TPM2_CC_FIRST];
 }
@@ -47,9 +48,10 @@ static void parse_sessions(const struct message *message, size_t at, struct comm
     }
 }
 
-void command_parse(const struct message *message, const struct command_attributes *table, struct command *ret)
+void command_parse(const struct message *message, const struct command_attributes *table,
+                   struct command *ret)
 {
-    struct command command = { .code = 0 };
+    struct command command = {.code = 0};
     uint32_t attributes;
     size_t at = HEADER_SIZE;
 

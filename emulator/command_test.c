@@ -130,10 +130,18 @@ static void the_kind_of_context_commands_is_that_of_their_handle(void **state)
 
 static void what_is_not_in_the_table_changes_everything(void **state)
 {
-    static const uint32_t codes[] = { TPM2_CC_Clear,       TPM2_CC_EvictControl, TPM2_CC_HierarchyChangeAuth,
-                                      TPM2_CC_Commit,      TPM2_CC_EC_Ephemeral, TPM2_CC_ZGen_2Phase,
-                                      TPM2_CC_NV_DefineSpace, TPM2_CC_NV_UndefineSpace, TPM2_CC_Shutdown,
-                                      TPM2_CC_DictionaryAttackLockReset, 0x20000001, 0 };
+    static const uint32_t codes[] = {TPM2_CC_Clear,
+                                     TPM2_CC_EvictControl,
+                                     TPM2_CC_HierarchyChangeAuth,
+                                     TPM2_CC_Commit,
+                                     TPM2_CC_EC_Ephemeral,
+                                     TPM2_CC_ZGen_2Phase,
+                                     TPM2_CC_NV_DefineSpace,
+                                     TPM2_CC_NV_UndefineSpace,
+                                     TPM2_CC_Shutdown,
+                                     TPM2_CC_DictionaryAttackLockReset,
+                                     0x20000001,
+                                     0};
     struct message m;
 
     (void)state;

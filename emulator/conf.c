@@ -22,8 +22,8 @@ static TSS2_RC set_directory(struct conf *conf, struct word key, struct word val
         return TSS2_TCTI_RC_BAD_VALUE;
     }
     if (value.length >= sizeof(conf->directory)) {
-        error_set("configuration: the value of 'dir' has %zu bytes, at most %zu are allowed", value.length,
-                  sizeof(conf->directory) - 1);
+        error_set("configuration: the value of 'dir' has %zu bytes, at most %zu are allowed",
+                  value.length, sizeof(conf->directory) - 1);
         return TSS2_TCTI_RC_BAD_VALUE;
     }
     memcpy(conf->directory, value.start, value.length);
@@ -35,8 +35,8 @@ static TSS2_RC set_not_yet(struct conf *conf, struct word key, struct word value
 {
     (void)conf;
     (void)value;
-    error_set("configuration: '%.*s' is not implemented in this version; leave it out", (int)key.length,
-              key.start);
+    error_set("configuration: '%.*s' is not implemented in this version; leave it out",
+              (int)key.length, key.start);
     return TSS2_TCTI_RC_NOT_IMPLEMENTED;
 }
 
@@ -44,10 +44,10 @@ static const struct {
     const char *key;
     conf_setter set;
 } keys[] = {
-    { "dir", set_directory },
-    { "profile", set_not_yet },
-    { "faults", set_not_yet },
-    { "rm", set_not_yet },
+    {"dir", set_directory},
+    {"profile", set_not_yet},
+    {"faults", set_not_yet},
+    {"rm", set_not_yet},
 };
 
 static bool word_is(struct word word, const char *text)
@@ -64,8 +64,8 @@ static TSS2_RC read_pair(struct conf *conf, struct word pair)
         error_set("configuration: '%.100s' is not of the form key=value", pair.start);
         return TSS2_TCTI_RC_BAD_VALUE;
     }
-    key = (struct word){ pair.start, (size_t)(equals - pair.start) };
-    value = (struct word){ equals + 1, pair.length - key.length - 1 };
+    key = (struct word){pair.start, (size_t)(equals - pair.start)};
+    value = (struct word){equals + 1, pair.length - key.length - 1};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (!word_is(key, keys[i].key))
             continue;
@@ -75,8 +75,8 @@ static TSS2_RC read_pair(struct conf *conf, struct word pair)
         }
         return keys[i].set(conf, key, value);
     }
-    error_set("configuration: unknown key '%.*s'; known: dir", (int)(key.length < 100 ? key.length : 100),
-              key.start);
+    error_set("configuration: unknown key '%.*s'; known: dir",
+              (int)(key.length < 100 ? key.length : 100), key.start);
     return TSS2_TCTI_RC_BAD_VALUE;
 }
 
@@ -90,9 +90,11 @@ static TSS2_RC default_directory(struct conf *conf)
     if (state && state[0] == '/') {
         length = snprintf(conf->directory, sizeof(conf->directory), "%s/signet/tpm", state);
     } else if (home && home[0] == '/') {
-        length = snprintf(conf->directory, sizeof(conf->directory), "%s/.local/state/signet/tpm", home);
+        length =
+            snprintf(conf->directory, sizeof(conf->directory), "%s/.local/state/signet/tpm", home);
     } else {
-        error_set("configuration: no 'dir=', and neither XDG_STATE_HOME nor HOME names an absolute path");
+        error_set(
+            "configuration: no 'dir=', and neither XDG_STATE_HOME nor HOME names an absolute path");
         return TSS2_TCTI_RC_BAD_VALUE;
     }
     if (length < 0 || (size_t)length >= sizeof(conf->directory)) {
@@ -104,12 +106,12 @@ static TSS2_RC default_directory(struct conf *conf)
 
 TSS2_RC conf_read(const char *text, struct conf *ret)
 {
-    struct conf conf = { .directory = "" };
+    struct conf conf = {.directory = ""};
     const char *rest = text ? text : "";
     TSS2_RC rc;
 
     while (*rest != '\0') {
-        struct word pair = { rest, strcspn(rest, ",") };
+        struct word pair = {rest, strcspn(rest, ",")};
 
         rc = read_pair(&conf, pair);
         if (rc != TSS2_RC_SUCCESS)

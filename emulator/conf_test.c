@@ -51,7 +51,8 @@ static void bad_strings_are_refused_with_a_reason(void **state)
 static void keys_without_code_behind_them_say_so(void **state)
 {
     (void)state;
-    expect_refused("dir=/a,profile=slb9670", TSS2_TCTI_RC_NOT_IMPLEMENTED, "'profile' is not implemented");
+    expect_refused("dir=/a,profile=slb9670", TSS2_TCTI_RC_NOT_IMPLEMENTED,
+                   "'profile' is not implemented");
     expect_refused("faults=/x", TSS2_TCTI_RC_NOT_IMPLEMENTED, "'faults' is not implemented");
     expect_refused("rm=off", TSS2_TCTI_RC_NOT_IMPLEMENTED, "'rm' is not implemented");
 }

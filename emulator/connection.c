@@ -46,7 +46,8 @@ static void flush_sessions(struct connection *connection)
 
     if (!sessions_any(connection) || directory_lock(&instance->directory) != TSS2_RC_SUCCESS)
         return;
-    if (!state_is_behind(instance, KIND_CHANGES_SHARED) || state_take_over(instance) == TSS2_RC_SUCCESS) {
+    if (!state_is_behind(instance, KIND_CHANGES_SHARED) ||
+        state_take_over(instance) == TSS2_RC_SUCCESS) {
         sessions_flush(connection);
         (void)state_publish(instance, false);
     }
@@ -138,8 +139,8 @@ static void process(struct step *step, struct message *response)
     while (again) {
         uint32_t rc;
 
-        instance->tpm->operations->process(instance->tpm, step->connection->locality, &step->translated,
-                                           response);
+        instance->tpm->operations->process(instance->tpm, step->connection->locality,
+                                           &step->translated, response);
         rc = response_code(response);
         again = (rc == TPM2_RC_OBJECT_MEMORY && objects_evict_one(instance)) ||
                 ((rc == TPM2_RC_SESSION_MEMORY || rc == TPM2_RC_SESSION_HANDLES) &&
@@ -212,7 +213,8 @@ static void execute(struct step *step, struct message *response)
 }
 
 /* Did the command change what the others must see? */
-static bool must_publish(const struct step *step, enum command_kind kind, const struct message *response)
+static bool must_publish(const struct step *step, enum command_kind kind,
+                         const struct message *response)
 {
     struct tpm_backend *tpm = step->connection->instance->tpm;
 
@@ -221,6 +223,23 @@ static bool must_publish(const struct step *step, enum command_kind kind, const 
     if (response_code(response) != TPM2_RC_SUCCESS)
         return false;
     return kind >= KIND_CHANGES_SHARED || response_spends_commit(&step->command, response);
+}
+
+/* Does the change reach what commands on own objects depend on? Also a store
+ * that was not the command's purpose does: a failed try, or the first use of a
+ * key with dictionary attack protection. */
+static bool is_hard(const struct step *step, const struct message *response)
+{
+    struct tpm_backend *tpm = step->connection->instance->tpm;
+    struct command plain = step->command;
+    enum command_kind kind;
+
+    plain.uses_session = false;
+    kind = command_kind(&plain, step->message);
+    if (kind == KIND_CHANGES_HARD)
+        return true;
+    return tpm->operations->has_stored(tpm) &&
+           (kind < KIND_CHANGES_SHARED || response_code(response) != TPM2_RC_SUCCESS);
 }
 
 static void undo(struct step *step)
@@ -238,7 +257,6 @@ static void undo(struct step *step)
 static TSS2_RC attempt(struct step *step, enum command_kind kind, struct message *response)
 {
     struct instance *instance = step->connection->instance;
-    bool hard;
     TSS2_RC rc;
 
     if (state_is_behind(instance, kind)) {
@@ -260,8 +278,7 @@ static TSS2_RC attempt(struct step *step, enum command_kind kind, struct message
         rc = state_take_over(instance);
         return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_TRY_AGAIN : rc;
     }
-    hard = kind == KIND_CHANGES_HARD || kind < KIND_CHANGES_SHARED;
-    rc = state_publish(instance, hard);
+    rc = state_publish(instance, is_hard(step, response));
     if (rc != TSS2_RC_SUCCESS)
         undo(step);
     return rc;
@@ -294,7 +311,8 @@ static TSS2_RC run_in_turn(struct connection *connection, const struct message *
     return rc;
 }
 
-void connection_run(struct connection *connection, const struct message *command, struct message *response)
+void connection_run(struct connection *connection, const struct message *command,
+                    struct message *response)
 {
     TSS2_RC rc = instance_enter(connection->instance);
 

@@ -26,7 +26,8 @@ void connection_close(struct connection *connection);
 /* Runs a command in the turn of this process. There is always a response: what
  * keeps a state from being read or stored is TPM_RC_NV_UNAVAILABLE, with the
  * reason as error text, and the command has then had no effect. */
-void connection_run(struct connection *connection, const struct message *command, struct message *response);
+void connection_run(struct connection *connection, const struct message *command,
+                    struct message *response);
 
 /* Notes that nothing is loaded for any connection, whatever the TPM has. */
 void connections_forget_loaded(struct instance *instance);

@@ -53,8 +53,8 @@ static bool page_is_ours(int fd)
 {
     struct control_page page;
 
-    return pread(fd, &page, sizeof(page), 0) == (ssize_t)sizeof(page) && page.magic == CONTROL_MAGIC &&
-           page.version == CONTROL_VERSION;
+    return pread(fd, &page, sizeof(page), 0) == (ssize_t)sizeof(page) &&
+           page.magic == CONTROL_MAGIC && page.version == CONTROL_VERSION;
 }
 
 static int write_page(int fd)
@@ -62,7 +62,7 @@ static int write_page(int fd)
     union {
         struct control_page page;
         uint8_t bytes[CONTROL_PAGE_SIZE];
-    } first = { .bytes = { 0 } };
+    } first = {.bytes = {0}};
 
     first.page.magic = CONTROL_MAGIC;
     first.page.version = CONTROL_VERSION;
@@ -149,7 +149,8 @@ static uint64_t checksum(uint64_t sum, const void *data, size_t size)
     return sum;
 }
 
-static uint64_t slot_checksum(const struct slot_head *head, const uint8_t *permanent, const uint8_t *running)
+static uint64_t slot_checksum(const struct slot_head *head, const uint8_t *permanent,
+                              const uint8_t *running)
 {
     const uint8_t *covered = (const uint8_t *)head + sizeof(head->checksum);
     uint64_t sum = checksum(CONTROL_MAGIC, covered, sizeof(*head) - sizeof(head->checksum));
@@ -176,7 +177,7 @@ static TSS2_RC no_state(uint32_t generation)
 
 TSS2_RC control_read(const struct control *control, uint32_t generation, struct tpm_state *ret)
 {
-    BLOB_SCOPE struct blob both = { NULL, 0 };
+    BLOB_SCOPE struct blob both = {NULL, 0};
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
     struct slot_head head;
     const off_t offset = slot_offset(generation);
@@ -202,12 +203,13 @@ TSS2_RC control_read(const struct control *control, uint32_t generation, struct 
     return TSS2_RC_SUCCESS;
 }
 
-TSS2_RC control_write(const struct control *control, uint32_t generation, const struct tpm_state *state)
+TSS2_RC control_write(const struct control *control, uint32_t generation,
+                      const struct tpm_state *state)
 {
-    BLOB_SCOPE struct blob slot = { NULL, 0 };
-    struct slot_head head = { .generation = generation,
-                              .permanent_size = (uint32_t)state->permanent.size,
-                              .running_size = (uint32_t)state->running.size };
+    BLOB_SCOPE struct blob slot = {NULL, 0};
+    struct slot_head head = {.generation = generation,
+                             .permanent_size = (uint32_t)state->permanent.size,
+                             .running_size = (uint32_t)state->running.size};
 
     if (state->permanent.size > PERMANENT_STATE_MAX || state->running.size > VOLATILE_STATE_MAX) {
         error_set("the TPM's state is larger than this version can share (%zu and %zu bytes)",
@@ -223,7 +225,8 @@ TSS2_RC control_write(const struct control *control, uint32_t generation, const 
         return TSS2_TCTI_RC_MEMORY;
     memcpy(slot.data, &head, sizeof(head));
     memcpy(slot.data + sizeof(head), state->permanent.data, state->permanent.size);
-    memcpy(slot.data + sizeof(head) + state->permanent.size, state->running.data, state->running.size);
+    memcpy(slot.data + sizeof(head) + state->permanent.size, state->running.data,
+           state->running.size);
     errno = ENOSPC;
     if (pwrite(control->fd, slot.data, slot.size, slot_offset(generation)) != (ssize_t)slot.size)
         return failed("cannot write");

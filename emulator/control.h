@@ -26,7 +26,10 @@ struct tpm_state {
     char boot_id[BOOT_ID_SIZE];
 };
 
-#define TPM_STATE_EMPTY { .permanent = { NULL, 0 } }
+#define TPM_STATE_EMPTY                                                                            \
+    {                                                                                              \
+        .permanent = { NULL, 0 }                                                                   \
+    }
 
 void tpm_state_free(struct tpm_state *state);
 #define TPM_STATE_SCOPE __attribute__((cleanup(tpm_state_free)))
@@ -43,7 +46,10 @@ struct control {
     struct control_page *page;
 };
 
-#define CONTROL_CLOSED { .fd = -1, .page = NULL }
+#define CONTROL_CLOSED                                                                             \
+    {                                                                                              \
+        .fd = -1, .page = NULL                                                                     \
+    }
 
 static inline uint32_t control_generation(uint64_t word)
 {
@@ -71,7 +77,8 @@ bool control_is_linked(const struct control *control);
 TSS2_RC control_read(const struct control *control, uint32_t generation, struct tpm_state *ret);
 
 /* Writes the state as that of a generation. Nobody sees it before control_flip. */
-TSS2_RC control_write(const struct control *control, uint32_t generation, const struct tpm_state *state);
+TSS2_RC control_write(const struct control *control, uint32_t generation,
+                      const struct tpm_state *state);
 
 /* Makes the generation the present one; returns the new word. */
 uint64_t control_flip(const struct control *control, uint32_t generation, bool hard);

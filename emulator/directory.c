@@ -82,11 +82,11 @@ void directory_close(struct directory *directory)
     close_fd(&directory->fd);
 }
 
-static int lock_range(int fd, int command, short type, uint64_t start, uint64_t length, short *ret_type)
+static int lock_range(int fd, int command, short type, uint64_t start, uint64_t length,
+                      short *ret_type)
 {
     struct flock range = {
-        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)length
-    };
+        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)length};
 
     if (fcntl(fd, command, &range) != 0)
         return -1;
@@ -97,7 +97,8 @@ static int lock_range(int fd, int command, short type, uint64_t start, uint64_t 
 
 static TSS2_RC keep_swtpm_out(struct directory *directory)
 {
-    int fd = openat(directory->fd, SWTPM_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd =
+        openat(directory->fd, SWTPM_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return failed(directory, SWTPM_LOCK_FILE, "cannot open the lock file");
@@ -108,8 +109,9 @@ static TSS2_RC keep_swtpm_out(struct directory *directory)
         errno = reason;
         if (reason != EAGAIN && reason != EACCES)
             return failed(directory, SWTPM_LOCK_FILE, "cannot lock");
-        error_set("%s: a running swtpm holds this state directory; stop it, or name another directory",
-                  directory->path);
+        error_set(
+            "%s: a running swtpm holds this state directory; stop it, or name another directory",
+            directory->path);
         return TSS2_TCTI_RC_IO_ERROR;
     }
     directory->swtpm_lock_fd = fd;
@@ -121,7 +123,8 @@ TSS2_RC directory_open_locks(struct directory *directory)
     uint64_t owner;
 
     directory_drop_locks(directory);
-    directory->lock_fd = openat(directory->fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    directory->lock_fd =
+        openat(directory->fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (directory->lock_fd < 0)
         return failed(directory, LOCK_FILE, "cannot open the lock file");
     if (getrandom(&owner, sizeof(owner), 0) != (ssize_t)sizeof(owner))
@@ -146,15 +149,23 @@ void directory_unlock(struct directory *directory)
         (void)flock(directory->lock_fd, LOCK_UN);
 }
 
-bool directory_owner_lives(const struct directory *directory, uint64_t owner)
+static bool others_hold(const struct directory *directory, uint64_t start, uint64_t length)
 {
     short type = F_UNLCK;
 
-    if (owner == directory->owner)
-        return true;
-    if (lock_range(directory->lock_fd, F_OFD_GETLK, F_WRLCK, owner, 1, &type) != 0)
+    if (lock_range(directory->lock_fd, F_OFD_GETLK, F_WRLCK, start, length, &type) != 0)
         return true;
     return type != F_UNLCK;
+}
+
+bool directory_owner_lives(const struct directory *directory, uint64_t owner)
+{
+    return owner == directory->owner || others_hold(directory, owner, 1);
+}
+
+bool directory_is_shared(const struct directory *directory)
+{
+    return others_hold(directory, 0, 0);
 }
 
 static int read_all(int fd, uint8_t *to, size_t size)
@@ -192,14 +203,16 @@ static void close_scope(int *fd)
     close_fd(fd);
 }
 
-TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum, struct blob *ret)
+TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,
+                       struct blob *ret)
 {
-    __attribute__((cleanup(close_scope))) int fd = openat(directory->fd, name, O_RDONLY | O_CLOEXEC);
-    BLOB_SCOPE struct blob content = { NULL, 0 };
+    __attribute__((cleanup(close_scope))) int fd =
+        openat(directory->fd, name, O_RDONLY | O_CLOEXEC);
+    BLOB_SCOPE struct blob content = {NULL, 0};
     struct stat status;
 
     if (fd < 0 && errno == ENOENT) {
-        *ret = (struct blob){ NULL, 0 };
+        *ret = (struct blob){NULL, 0};
         return TSS2_RC_SUCCESS;
     }
     if (fd < 0 || fstat(fd, &status) != 0)
@@ -211,7 +224,7 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
     if (blob_copy("", 0, &content) != 0)
         return TSS2_TCTI_RC_MEMORY;
     if (status.st_size > 0) {
-        BLOB_SCOPE struct blob room = { calloc(1, (size_t)status.st_size), (size_t)status.st_size };
+        BLOB_SCOPE struct blob room = {calloc(1, (size_t)status.st_size), (size_t)status.st_size};
 
         if (!room.data)
             return TSS2_TCTI_RC_MEMORY;
@@ -220,11 +233,12 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
         blob_move(&content, &room);
     }
     *ret = content;
-    content = (struct blob){ NULL, 0 };
+    content = (struct blob){NULL, 0};
     return TSS2_RC_SUCCESS;
 }
 
-TSS2_RC directory_replace(const struct directory *directory, const char *name, const struct blob *content)
+TSS2_RC directory_replace(const struct directory *directory, const char *name,
+                          const struct blob *content)
 {
     __attribute__((cleanup(close_scope))) int fd = -1;
     char fresh[64];

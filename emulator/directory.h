@@ -21,7 +21,10 @@ struct directory {
     uint64_t owner;
 };
 
-#define DIRECTORY_CLOSED { .fd = -1, .lock_fd = -1, .swtpm_lock_fd = -1 }
+#define DIRECTORY_CLOSED                                                                           \
+    {                                                                                              \
+        .fd = -1, .lock_fd = -1, .swtpm_lock_fd = -1                                               \
+    }
 
 /* Opens the directory, made with its parents (mode 0700) if it is missing.
  * Failures have an error text that names the path. */
@@ -42,10 +45,15 @@ void directory_unlock(struct directory *directory);
 /* Does the process that had this owner live? */
 bool directory_owner_lives(const struct directory *directory, uint64_t owner);
 
+/* Does any other process use the directory? */
+bool directory_is_shared(const struct directory *directory);
+
 /* Reads a whole file. A missing one is success with an empty *ret. */
-TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum, struct blob *ret);
+TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,
+                       struct blob *ret);
 
 /* Replaces a file durably and at once: new file, fsync, rename, fsync. */
-TSS2_RC directory_replace(const struct directory *directory, const char *name, const struct blob *content);
+TSS2_RC directory_replace(const struct directory *directory, const char *name,
+                          const struct blob *content);
 
 #endif

@@ -22,7 +22,7 @@ static int draw(void *argument)
 static void forked_children_draw_different_numbers(void **state)
 {
     uint8_t *all = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct inherited inherited = { .context = test_open(*state), .random = all };
+    struct inherited inherited = {.context = test_open(*state), .random = all};
 
     assert_true(all != MAP_FAILED);
     for (int i = 0; i < 5; i++, inherited.random += 32)
@@ -46,9 +46,10 @@ static int sign_and_finalize(void *argument)
 
 static void a_child_has_its_own_copy_of_the_objects(void **state)
 {
-    struct inherited inherited = { .context = test_open(*state) };
+    struct inherited inherited = {.context = test_open(*state)};
 
-    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key),
+                     TPM2_RC_SUCCESS);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(run_child(sign_and_finalize, &inherited), 0);
         assert_int_equal(sign(inherited.context, inherited.key, ""), TPM2_RC_SUCCESS);
@@ -116,8 +117,8 @@ static void *keep_busy(void *argument)
 
     while (!busy->stop) {
         if (create_key(context, "", 7, KEY_PLAIN, &key) != TPM2_RC_SUCCESS ||
-            sign(context, key, "") != TPM2_RC_SUCCESS || extend_pcr(context, 16) != TPM2_RC_SUCCESS ||
-            flush(context, key) != TPM2_RC_SUCCESS)
+            sign(context, key, "") != TPM2_RC_SUCCESS ||
+            extend_pcr(context, 16) != TPM2_RC_SUCCESS || flush(context, key) != TPM2_RC_SUCCESS)
             busy->failures++;
     }
     test_close(context);
@@ -145,24 +146,26 @@ static int work_in_child(void *argument)
 
 static void a_fork_while_a_thread_is_inside_a_command_is_survived(void **state)
 {
-    struct inherited inherited = { .context = test_open(*state) };
-    struct busy_thread busy = { .directory = *state };
+    struct inherited inherited = {.context = test_open(*state)};
+    struct busy_thread busy = {.directory = *state};
     const int forks = 25;
     pthread_t thread;
     uint64_t start;
 
     if (UNDER_ADDRESS_SANITIZER) {
-        print_message("AddressSanitizer's malloc of gcc 12 hangs after a fork in a threaded process\n");
+        print_message(
+            "AddressSanitizer's malloc of gcc 12 hangs after a fork in a threaded process\n");
         test_close(inherited.context);
         skip();
     }
-    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key),
+                     TPM2_RC_SUCCESS);
     assert_int_equal(define_counter(inherited.context, COUNTER_INDEX), TPM2_RC_SUCCESS);
     assert_int_equal(increment(inherited.context, COUNTER_INDEX), TPM2_RC_SUCCESS);
     start = read_counter(inherited.context, COUNTER_INDEX);
     assert_int_equal(pthread_create(&thread, NULL, keep_busy, &busy), 0);
     for (int i = 0; i < forks; i++) {
-        struct timespec pause = { 0, 700000 + i * 111111 };
+        struct timespec pause = {0, 700000 + i * 111111};
 
         (void)nanosleep(&pause, NULL);
         assert_int_equal(run_child(work_in_child, &inherited), 0);
@@ -206,8 +209,8 @@ static int use_key(void *argument)
  * whether the child took the copy or put a fresh one in its place. */
 static void a_copy_that_was_at_work_is_not_used_in_the_child(void **state)
 {
-    struct inherited inherited = { .context = test_open(*state) };
-    struct busy_thread busy = { .directory = *state };
+    struct inherited inherited = {.context = test_open(*state)};
+    struct busy_thread busy = {.directory = *state};
     pthread_t thread;
     int lost = 0;
 
@@ -215,11 +218,12 @@ static void a_copy_that_was_at_work_is_not_used_in_the_child(void **state)
         test_close(inherited.context);
         skip();
     }
-    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key),
+                     TPM2_RC_SUCCESS);
     assert_int_equal(run_child(use_key, &inherited), 0);
     assert_int_equal(pthread_create(&thread, NULL, make_keys, &busy), 0);
     for (int i = 0; i < 40; i++) {
-        struct timespec pause = { 0, 300000 + i * 11111 };
+        struct timespec pause = {0, 300000 + i * 11111};
         int status;
 
         (void)nanosleep(&pause, NULL);
@@ -248,9 +252,10 @@ static int fork_again(void *argument)
 
 static void children_of_children_work_too(void **state)
 {
-    struct inherited inherited = { .context = test_open(*state) };
+    struct inherited inherited = {.context = test_open(*state)};
 
-    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(inherited.context, "", 1, KEY_PLAIN, &inherited.key),
+                     TPM2_RC_SUCCESS);
     assert_int_equal(run_child(fork_again, &inherited), 0);
     test_close(inherited.context);
 }

@@ -50,7 +50,7 @@ void instance_free(struct instance *instance)
     /* A copy that a fork caught at work cannot even be taken down. */
     if (instance->damaged) {
         instance->tpm = NULL;
-        instance->permanent = (struct blob){ NULL, 0 };
+        instance->permanent = (struct blob){NULL, 0};
     }
     power_off(instance);
     directory_close(&instance->directory);
@@ -105,7 +105,7 @@ void instance_forked(struct instance *instance)
 static TSS2_RC replace_damaged(struct instance *instance)
 {
     instance->tpm = NULL;
-    instance->permanent = (struct blob){ NULL, 0 };
+    instance->permanent = (struct blob){NULL, 0};
     instance->in_step = false;
     connections_forget_loaded(instance);
     return libtpms_open(&instance->tpm);

@@ -35,14 +35,14 @@ static const struct {
     const char *name;
     size_t offset;
 } functions[] = {
-    { "TPMLIB_ChooseTPMVersion", offsetof(struct library_functions, choose_version) },
-    { "TPMLIB_RegisterCallbacks", offsetof(struct library_functions, register_callbacks) },
-    { "TPMLIB_SetDebugFD", offsetof(struct library_functions, set_debug_fd) },
-    { "TPMLIB_MainInit", offsetof(struct library_functions, main_init) },
-    { "TPMLIB_Terminate", offsetof(struct library_functions, terminate) },
-    { "TPMLIB_Process", offsetof(struct library_functions, process) },
-    { "TPMLIB_VolatileAll_Store", offsetof(struct library_functions, store_volatile) },
-    { "TPMLIB_GetVersion", offsetof(struct library_functions, get_version) },
+    {"TPMLIB_ChooseTPMVersion", offsetof(struct library_functions, choose_version)},
+    {"TPMLIB_RegisterCallbacks", offsetof(struct library_functions, register_callbacks)},
+    {"TPMLIB_SetDebugFD", offsetof(struct library_functions, set_debug_fd)},
+    {"TPMLIB_MainInit", offsetof(struct library_functions, main_init)},
+    {"TPMLIB_Terminate", offsetof(struct library_functions, terminate)},
+    {"TPMLIB_Process", offsetof(struct library_functions, process)},
+    {"TPMLIB_VolatileAll_Store", offsetof(struct library_functions, store_volatile)},
+    {"TPMLIB_GetVersion", offsetof(struct library_functions, get_version)},
 };
 
 struct libtpms {
@@ -75,7 +75,7 @@ struct call_scope {
 
 static struct call_scope call_enter(struct libtpms *tpm)
 {
-    struct call_scope scope = { openssl_enter(tpm->openssl), current };
+    struct call_scope scope = {openssl_enter(tpm->openssl), current};
 
     current = tpm;
     return scope;
@@ -87,7 +87,8 @@ static void call_leave(struct call_scope *scope)
     openssl_leave(&scope->openssl);
 }
 
-#define CALL_SCOPE(tpm) __attribute__((cleanup(call_leave), unused)) struct call_scope scope = call_enter(tpm)
+#define CALL_SCOPE(tpm)                                                                            \
+    __attribute__((cleanup(call_leave), unused)) struct call_scope scope = call_enter(tpm)
 
 static struct libtpms *libtpms_of(struct tpm_backend *backend)
 {
@@ -99,7 +100,8 @@ static TPM_RESULT nvram_init(void)
     return TPM_SUCCESS;
 }
 
-static TPM_RESULT nvram_load(unsigned char **data, uint32_t *length, uint32_t number, const char *name)
+static TPM_RESULT nvram_load(unsigned char **data, uint32_t *length, uint32_t number,
+                             const char *name)
 {
     const struct blob *state = NULL;
 
@@ -121,7 +123,8 @@ static TPM_RESULT nvram_load(unsigned char **data, uint32_t *length, uint32_t nu
 
 /* Never fails, as libtpms would enter failure mode. Without memory the state is
  * noticed to be missing when it is taken. */
-static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32_t number, const char *name)
+static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32_t number,
+                              const char *name)
 {
     (void)number;
     if (strcmp(name, TPM_PERMANENT_ALL_NAME) != 0)
@@ -191,8 +194,8 @@ static void explain_failure(const struct libtpms *tpm, TPM_RESULT result)
 
     text[length > 0 ? length : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    error_set("libtpms %u.%u.%u does not read this state (0x%x)%s%s", version >> 16, version >> 8 & 0xff,
-              version & 0xff, result, text[0] ? ": " : "", text);
+    error_set("libtpms %u.%u.%u does not read this state (0x%x)%s%s", version >> 16,
+              version >> 8 & 0xff, version & 0xff, result, text[0] ? ": " : "", text);
 }
 
 /* libtpms would write its messages to stderr. */
@@ -235,9 +238,8 @@ static TSS2_RC libtpms_start(struct tpm_backend *backend, const struct blob *per
     return tpm->running ? TSS2_RC_SUCCESS : TSS2_TCTI_RC_GENERAL_FAILURE;
 }
 
-
-static void libtpms_process(struct tpm_backend *backend, uint8_t locality, const struct message *command,
-                            struct message *response)
+static void libtpms_process(struct tpm_backend *backend, uint8_t locality,
+                            const struct message *command, struct message *response)
 {
     struct libtpms *tpm = libtpms_of(backend);
     struct message scratch;
@@ -269,13 +271,14 @@ static TSS2_RC libtpms_running_state(struct tpm_backend *backend, struct blob *r
         error_set("libtpms does not give its volatile state");
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
-    *ret = (struct blob){ buffer, size };
+    *ret = (struct blob){buffer, size};
     return TSS2_RC_SUCCESS;
 }
 
 static bool libtpms_has_stored(const struct tpm_backend *backend)
 {
-    return ((const struct libtpms *)(const void *)((const char *)backend - offsetof(struct libtpms, backend)))
+    return ((const struct libtpms *)(const void *)((const char *)backend -
+                                                   offsetof(struct libtpms, backend)))
         ->has_stored;
 }
 
@@ -289,7 +292,7 @@ static TSS2_RC libtpms_take_stored(struct tpm_backend *backend, struct blob *ret
         return TSS2_TCTI_RC_MEMORY;
     }
     *ret = tpm->stored;
-    tpm->stored = (struct blob){ NULL, 0 };
+    tpm->stored = (struct blob){NULL, 0};
     return TSS2_RC_SUCCESS;
 }
 
@@ -342,7 +345,8 @@ TSS2_RC libtpms_open(struct tpm_backend **ret)
         error_set("no memory for libtpms' messages");
     else
         tpm->library = library_copy_open(LIBRARY);
-    if (!tpm->library || !(tpm->openssl = openssl_private()) || bind_functions(tpm) != TSS2_RC_SUCCESS) {
+    if (!tpm->library || !(tpm->openssl = openssl_private()) ||
+        bind_functions(tpm) != TSS2_RC_SUCCESS) {
         libtpms_close(&tpm->backend);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }

@@ -68,7 +68,8 @@ bool objects_evict_one(struct instance *instance)
         for (size_t i = 0; i < OBJECTS_MAX; i++) {
             struct object *object = at->objects[i];
 
-            if (object && object->loaded && !object->pinned && (!oldest || object->used < oldest->used))
+            if (object && object->loaded && !object->pinned &&
+                (!oldest || object->used < oldest->used))
                 oldest = object;
         }
     if (!oldest)

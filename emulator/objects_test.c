@@ -10,7 +10,8 @@ static void a_connection_has_more_objects_than_the_tpm_has_room_for(void **state
 
     for (int i = 0; i < MANY; i++) {
         keys[i] = 0xa5a5a5a5;
-        assert_int_equal(create_key(context, "pw", (uint8_t)i, KEY_PLAIN, &keys[i]), TPM2_RC_SUCCESS);
+        assert_int_equal(create_key(context, "pw", (uint8_t)i, KEY_PLAIN, &keys[i]),
+                         TPM2_RC_SUCCESS);
         assert_int_equal(keys[i], TRANSIENT_FIRST + (uint32_t)i);
     }
     for (int round = 0; round < 2; round++)
@@ -119,7 +120,8 @@ static uint32_t update_hash(TSS2_TCTI_CONTEXT *context, uint32_t sequence, const
     return run(context, &m, &response);
 }
 
-static uint32_t complete_hash(TSS2_TCTI_CONTEXT *context, uint32_t sequence, const char *text, uint8_t digest[32])
+static uint32_t complete_hash(TSS2_TCTI_CONTEXT *context, uint32_t sequence, const char *text,
+                              uint8_t digest[32])
 {
     struct message m, response;
     uint32_t rc;
@@ -138,12 +140,13 @@ static uint32_t complete_hash(TSS2_TCTI_CONTEXT *context, uint32_t sequence, con
 static void sequence_objects_keep_what_they_hashed_when_they_make_room(void **state)
 {
     /* SHA-256 of "abc" */
-    static const uint8_t expected[32] = { 0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
-                                          0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
-                                          0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad };
+    static const uint8_t expected[32] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea,
+                                         0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+                                         0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
+                                         0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
     TSS2_TCTI_CONTEXT *context = test_open(*state);
     uint32_t sequences[6];
-    uint8_t digest[32] = { 0 };
+    uint8_t digest[32] = {0};
 
     for (int i = 0; i < 6; i++)
         assert_int_equal(start_hash(context, &sequences[i]), TPM2_RC_SUCCESS);
@@ -221,7 +224,8 @@ static void sessions_authorize_the_connections_own_handles(void **state)
     assert_int_equal(start_session(context, TPM2_SE_HMAC, &session, NULL), TPM2_RC_SUCCESS);
     for (int i = 0; i < 5; i++)
         assert_int_equal(
-            sign_in_session(context, keys[i], session, TPMA_SESSION_CONTINUESESSION, ""), TPM2_RC_SUCCESS);
+            sign_in_session(context, keys[i], session, TPMA_SESSION_CONTINUESESSION, ""),
+            TPM2_RC_SUCCESS);
     /* Without continueSession the TPM drops it. */
     assert_int_equal(sign_in_session(context, keys[0], session, 0, ""), TPM2_RC_SUCCESS);
     assert_int_equal(flush(context, session), TPM2_RC_HANDLE | TPM2_RC_P | TPM2_RC_1);

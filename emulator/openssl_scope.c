@@ -14,9 +14,8 @@ static void make_private(void)
 {
     OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
     if (made && OSSL_PROVIDER_load(made, "default"))
-        private = made;
-    else
-        OSSL_LIB_CTX_free(made);
+    private = made;
+    else OSSL_LIB_CTX_free(made);
 }
 
 OSSL_LIB_CTX *openssl_private(void)
@@ -30,7 +29,7 @@ OSSL_LIB_CTX *openssl_private(void)
 struct openssl_scope openssl_enter(OSSL_LIB_CTX *context)
 {
     (void)ERR_set_mark();
-    return (struct openssl_scope){ OSSL_LIB_CTX_set0_default(context) };
+    return (struct openssl_scope){OSSL_LIB_CTX_set0_default(context)};
 }
 
 void openssl_leave(struct openssl_scope *scope)

@@ -20,12 +20,12 @@ static const OSSL_ALGORITHM *spy_query(void *provider, int operation, int *no_ca
     return NULL;
 }
 
-static int spy_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-                    void **provider)
+static int spy_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+                    const OSSL_DISPATCH **out, void **provider)
 {
     static const OSSL_DISPATCH functions[] = {
-        { OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))spy_query },
-        { 0, NULL },
+        {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))spy_query},
+        {0, NULL},
     };
 
     (void)handle;
@@ -108,30 +108,31 @@ static void need_openssl(void)
 static void the_tpm2_provider_works_over_this_tcti(void **state)
 {
     need_openssl();
-    assert_int_equal(
-        run_script(*state, "exec 2>log\n"
-                           "openssl genpkey -provider tpm2 -provider default -algorithm EC"
-                           " -pkeyopt group:P-256 -out ec.pem\n"
-                           "openssl genpkey -provider tpm2 -provider default -algorithm RSA"
-                           " -pkeyopt bits:2048 -out rsa.pem\n"
-                           "for key in ec rsa; do\n"
-                           "  openssl req -provider tpm2 -provider default -new -key $key.pem"
-                           " -subj /CN=$key -out $key.csr\n"
-                           "  openssl req -in $key.csr -verify -noout\n"
-                           "done\n"
-                           "openssl rand -provider tpm2 -hex 16 >/dev/null\n"),
-        0);
+    assert_int_equal(run_script(*state,
+                                "exec 2>log\n"
+                                "openssl genpkey -provider tpm2 -provider default -algorithm EC"
+                                " -pkeyopt group:P-256 -out ec.pem\n"
+                                "openssl genpkey -provider tpm2 -provider default -algorithm RSA"
+                                " -pkeyopt bits:2048 -out rsa.pem\n"
+                                "for key in ec rsa; do\n"
+                                "  openssl req -provider tpm2 -provider default -new -key $key.pem"
+                                " -subj /CN=$key -out $key.csr\n"
+                                "  openssl req -in $key.csr -verify -noout\n"
+                                "done\n"
+                                "openssl rand -provider tpm2 -hex 16 >/dev/null\n"),
+                     0);
 }
 
 static void a_host_configuration_that_loads_the_provider_does_not_go_in_circles(void **state)
 {
     need_openssl();
     need_tpm2_tools();
-    assert_int_equal(run_script(*state, "printf '%s\\n' 'openssl_conf = init' '[init]' 'providers = list'"
-                                        " '[list]' 'default = on' 'tpm2 = on' '[on]' 'activate = 1' >conf\n"
-                                        "export OPENSSL_CONF=$PWD/conf\n"
-                                        "timeout 20 tpm2_getrandom --hex 8 >/dev/null\n"
-                                        "timeout 20 openssl rand -hex 8 >/dev/null\n"),
+    assert_int_equal(run_script(*state,
+                                "printf '%s\\n' 'openssl_conf = init' '[init]' 'providers = list'"
+                                " '[list]' 'default = on' 'tpm2 = on' '[on]' 'activate = 1' >conf\n"
+                                "export OPENSSL_CONF=$PWD/conf\n"
+                                "timeout 20 tpm2_getrandom --hex 8 >/dev/null\n"
+                                "timeout 20 openssl rand -hex 8 >/dev/null\n"),
                      0);
 }
 

@@ -38,7 +38,7 @@ static TSS2_RC name_file(const struct instance *instance, TSS2_RC rc)
 
 static TSS2_RC read_permanent(const struct instance *instance, struct blob *ret)
 {
-    BLOB_SCOPE struct blob file = { NULL, 0 };
+    BLOB_SCOPE struct blob file = {NULL, 0};
     TSS2_RC rc = directory_read(&instance->directory, SWTPM_PERMANENT_FILE,
                                 PERMANENT_STATE_MAX + SWTPM_HEADER_SIZE, &file);
 
@@ -55,10 +55,11 @@ static bool blobs_equal(const struct blob *left, const struct blob *right)
 
 /* Finds the published state that belongs to the permanent file. That may be one
  * whose publisher died between the file and the word: then it is completed. */
-static bool find_published(struct instance *instance, const struct blob *permanent, struct tpm_state *ret)
+static bool find_published(struct instance *instance, const struct blob *permanent,
+                           struct tpm_state *ret)
 {
     uint32_t present = control_generation(control_word(&instance->control));
-    const uint32_t candidates[] = { present, state_next_generation(present) };
+    const uint32_t candidates[] = {present, state_next_generation(present)};
 
     for (int i = 0; i < 2; i++) {
         TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
@@ -88,7 +89,7 @@ static TSS2_RC startup(struct instance *instance)
 /* Takes over what the TPM stored so far; the caller's permanent state if nothing. */
 static TSS2_RC keep_stored(struct instance *instance)
 {
-    struct blob stored = { NULL, 0 };
+    struct blob stored = {NULL, 0};
     TSS2_RC rc;
 
     if (!instance->tpm->operations->has_stored(instance->tpm))
@@ -135,7 +136,8 @@ static TSS2_RC cold_start(struct instance *instance)
  * down in order before the reset. */
 static TSS2_RC orderly_reset(struct instance *instance, const struct tpm_state *state)
 {
-    TSS2_RC rc = instance->tpm->operations->start(instance->tpm, &state->permanent, &state->running);
+    TSS2_RC rc =
+        instance->tpm->operations->start(instance->tpm, &state->permanent, &state->running);
 
     if (rc == TSS2_RC_SUCCESS && tpm_shutdown_clear(instance->tpm) == TPM2_RC_SUCCESS)
         rc = keep_stored(instance);
@@ -147,20 +149,26 @@ static TSS2_RC start_from(struct instance *instance, struct blob *take_permanent
 {
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
     bool published = find_published(instance, take_permanent, &state);
+    TSS2_RC rc;
 
     blob_move(&instance->permanent, take_permanent);
     if (published && strcmp(state.boot_id, instance->boot_id) != 0)
         return orderly_reset(instance, &state);
-    if (published && state_take_over(instance) == TSS2_RC_SUCCESS)
-        return TSS2_RC_SUCCESS;
-    /* Changed by swtpm; or the volatile state is one that this libtpms cannot
-     * read. It is lost in any reset, so a reset it is. */
+    if (published) {
+        rc = state_take_over(instance);
+        if (rc == TSS2_RC_SUCCESS)
+            return rc;
+        /* A volatile state that this libtpms cannot read is lost in a reset.
+         * Not while others go on with it. */
+        if (directory_is_shared(&instance->directory))
+            return name_file(instance, rc);
+    }
     return cold_start(instance);
 }
 
 TSS2_RC power_on(struct instance *instance)
 {
-    BLOB_SCOPE struct blob permanent = { NULL, 0 };
+    BLOB_SCOPE struct blob permanent = {NULL, 0};
     TSS2_RC rc = read_permanent(instance, &permanent);
 
     if (rc != TSS2_RC_SUCCESS)
@@ -171,7 +179,8 @@ TSS2_RC power_on(struct instance *instance)
     } else if (control_word(&instance->control) == 0) {
         rc = manufacture(instance);
     } else {
-        error_set("the file is missing, yet %s says that a TPM was made here; bring it back, or remove both "
+        error_set("the file is missing, yet %s says that a TPM was made here; bring it back, or "
+                  "remove both "
                   "for a new TPM",
                   CONTROL_FILE);
         return name_file(instance, TSS2_TCTI_RC_IO_ERROR);

@@ -5,7 +5,7 @@
 static struct registry {
     pthread_mutex_t lock;
     struct instance *instances;
-} registry = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void before_fork(void)
 {

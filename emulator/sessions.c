@@ -21,7 +21,7 @@ static void release(struct instance *instance, uint32_t handle)
     struct session_owner *row = find(instance, handle);
 
     if (row)
-        *row = (struct session_owner){ .handle = 0 };
+        *row = (struct session_owner){.handle = 0};
 }
 
 static void claim(struct connection *connection, uint32_t handle)
@@ -32,13 +32,13 @@ static void claim(struct connection *connection, uint32_t handle)
     for (size_t i = 0; i < SESSIONS_MAX; i++)
         if (instance->sessions[i].handle == 0) {
             instance->sessions[i] =
-                (struct session_owner){ instance->directory.owner, handle, connection->number };
+                (struct session_owner){instance->directory.owner, handle, connection->number};
             return;
         }
 }
 
-void sessions_note(struct connection *connection, const struct command *command, const struct message *message,
-                   const struct message *response)
+void sessions_note(struct connection *connection, const struct command *command,
+                   const struct message *message, const struct message *response)
 {
     uint32_t handle = response_handle(command, response);
 
@@ -46,7 +46,8 @@ void sessions_note(struct connection *connection, const struct command *command,
         claim(connection, handle);
     if (command->code == TPM2_CC_ContextSave && handle_is_session(command->handles[0]))
         release(connection->instance, command->handles[0]);
-    if (command->code == TPM2_CC_FlushContext && handle_is_session(get_u32(message->bytes + HEADER_SIZE)))
+    if (command->code == TPM2_CC_FlushContext &&
+        handle_is_session(get_u32(message->bytes + HEADER_SIZE)))
         release(connection->instance, get_u32(message->bytes + HEADER_SIZE));
 }
 
@@ -72,7 +73,7 @@ void sessions_flush(struct connection *connection)
         if (!is_own(connection, row))
             continue;
         (void)tpm_flush(connection->instance->tpm, row->handle);
-        *row = (struct session_owner){ .handle = 0 };
+        *row = (struct session_owner){.handle = 0};
     }
 }
 
@@ -86,7 +87,7 @@ bool sessions_reclaim(struct instance *instance)
         if (row->handle == 0 || directory_owner_lives(&instance->directory, row->owner))
             continue;
         (void)tpm_flush(instance->tpm, row->handle);
-        *row = (struct session_owner){ .handle = 0 };
+        *row = (struct session_owner){.handle = 0};
         any = true;
     }
     return any;

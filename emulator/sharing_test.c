@@ -58,7 +58,7 @@ static void a_killed_writer_loses_nothing_that_it_was_told_is_done(void **state)
     struct {
         const char *directory;
         volatile uint64_t *acknowledged;
-    } job = { *state, NULL };
+    } job = {*state, NULL};
     TSS2_TCTI_CONTEXT *context = test_open(*state);
     uint64_t before, after;
 
@@ -68,7 +68,7 @@ static void a_killed_writer_loses_nothing_that_it_was_told_is_done(void **state)
     assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
     srandom(2);
     for (int round = 0; round < 60; round++) {
-        struct timespec pause = { 0, 4000000 + random() % 6000000 };
+        struct timespec pause = {0, 4000000 + random() % 6000000};
         pid_t child;
 
         /* Half of the rounds are watched by one who runs, half by one who comes. */
@@ -157,8 +157,8 @@ static void processes_on_one_state_draw_different_numbers(void **state)
 {
     const int count = 12;
     uint8_t *all = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct draws draws = { *state, all };
-    uint8_t nothing[32] = { 0 };
+    struct draws draws = {*state, all};
+    uint8_t nothing[32] = {0};
 
     assert_true(all != MAP_FAILED);
     test_close(test_open(*state));
@@ -241,6 +241,34 @@ static void a_failed_try_on_an_older_state_keeps_what_came_between(void **state)
     test_close(context);
 }
 
+static int fail_in_session_until_lockout(void *directory)
+{
+    TSS2_TCTI_CONTEXT *context = NULL;
+    uint32_t key = 0, session = 0;
+
+    CHILD_CHECK(test_try_open(directory, &context) == TSS2_RC_SUCCESS);
+    CHILD_CHECK(create_key(context, "right", 1, KEY_DA, &key) == TPM2_RC_SUCCESS);
+    CHILD_CHECK(start_session(context, TPM2_SE_HMAC, &session, NULL) == TPM2_RC_SUCCESS);
+    for (int i = 0; i < 34; i++)
+        CHILD_CHECK(sign_in_session(context, key, session, TPMA_SESSION_CONTINUESESSION,
+                                    "not the hmac of the command here") != TPM2_RC_SUCCESS);
+    test_close(context);
+    return 0;
+}
+
+/* Which costs them no look at the shared state in general. */
+static void a_lockout_reaches_those_that_only_use_their_own_keys(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    uint32_t key = 0;
+
+    assert_int_equal(create_key(context, "right", 2, KEY_DA, &key), TPM2_RC_SUCCESS);
+    assert_int_equal(sign(context, key, "right"), TPM2_RC_SUCCESS);
+    assert_int_equal(run_child(fail_in_session_until_lockout, *state), 0);
+    assert_int_equal(sign(context, key, "right"), TPM2_RC_LOCKOUT);
+    test_close(context);
+}
+
 /* --- sessions and contexts ---------------------------------------------------- */
 
 struct passed {
@@ -266,8 +294,9 @@ static int save_both(void *argument)
 
 static void contexts_that_one_process_saved_load_in_another(void **state)
 {
-    struct message *room = mmap(NULL, 2 * sizeof(*room), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct passed passed = { *state, room, room + 1 };
+    struct message *room =
+        mmap(NULL, 2 * sizeof(*room), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct passed passed = {*state, room, room + 1};
     TSS2_TCTI_CONTEXT *context;
     uint32_t key = 0, session = 0;
 
@@ -276,7 +305,8 @@ static void contexts_that_one_process_saved_load_in_another(void **state)
     context = test_open(*state);
     assert_int_equal(load_context(context, passed.key, &key), TPM2_RC_SUCCESS);
     assert_int_equal(load_context(context, passed.session, &session), TPM2_RC_SUCCESS);
-    assert_int_equal(sign_in_session(context, key, session, TPMA_SESSION_CONTINUESESSION, ""), TPM2_RC_SUCCESS);
+    assert_int_equal(sign_in_session(context, key, session, TPMA_SESSION_CONTINUESESSION, ""),
+                     TPM2_RC_SUCCESS);
     test_close(context);
     (void)munmap(room, 2 * sizeof(*room));
 }
@@ -303,7 +333,7 @@ static void finalize_flushes_what_the_connection_has_loaded(void **state)
     struct {
         const char *directory;
         bool clean;
-    } how = { *state, true };
+    } how = {*state, true};
     TSS2_TCTI_CONTEXT *context = test_open(*state);
 
     for (int i = 0; i < 5; i++)
@@ -317,7 +347,7 @@ static void sessions_of_killed_processes_make_room(void **state)
     struct {
         const char *directory;
         bool clean;
-    } how = { *state, false };
+    } how = {*state, false};
     TSS2_TCTI_CONTEXT *context = test_open(*state);
     uint32_t session = 0;
 
@@ -360,7 +390,8 @@ static void *work(void *argument)
             worker->failures++;
             continue;
         }
-        worker->failures += create_key(context, "", worker->unique, KEY_PLAIN, &key) != TPM2_RC_SUCCESS;
+        worker->failures +=
+            create_key(context, "", worker->unique, KEY_PLAIN, &key) != TPM2_RC_SUCCESS;
         for (int i = 0; i < 20; i++) {
             worker->failures += sign(context, key, "") != TPM2_RC_SUCCESS;
             worker->failures += extend_pcr(context, 16) != TPM2_RC_SUCCESS;
@@ -380,7 +411,7 @@ static void threads_work_side_by_side_on_two_tpms(void **state)
     (void)test_path(*state, "left", left);
     (void)test_path(*state, "right", right);
     for (int i = 0; i < 8; i++) {
-        workers[i] = (struct worker){ i & 1 ? left : right, (uint8_t)i, 0 };
+        workers[i] = (struct worker){i & 1 ? left : right, (uint8_t)i, 0};
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
     for (int i = 0; i < 8; i++) {
@@ -420,6 +451,7 @@ int main(void)
         TEST(unclean_exits_are_no_failed_tries),
         TEST(failed_tries_of_all_processes_are_counted),
         TEST(a_failed_try_on_an_older_state_keeps_what_came_between),
+        TEST(a_lockout_reaches_those_that_only_use_their_own_keys),
         TEST(contexts_that_one_process_saved_load_in_another),
         TEST(finalize_flushes_what_the_connection_has_loaded),
         TEST(sessions_of_killed_processes_make_room),

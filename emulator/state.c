@@ -51,7 +51,7 @@ TSS2_RC state_take_over(struct instance *instance)
 
 static TSS2_RC write_permanent(const struct instance *instance, const struct blob *permanent)
 {
-    BLOB_SCOPE struct blob file = { NULL, 0 };
+    BLOB_SCOPE struct blob file = {NULL, 0};
     TSS2_RC rc;
 
     if (!control_is_linked(&instance->control)) {
@@ -89,7 +89,8 @@ static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool 
 TSS2_RC state_publish(struct instance *instance, bool hard)
 {
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
-    uint32_t generation = state_next_generation(control_generation(control_word(&instance->control)));
+    uint32_t generation =
+        state_next_generation(control_generation(control_word(&instance->control)));
     bool stored = false;
     TSS2_RC rc;
 

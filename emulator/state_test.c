@@ -81,7 +81,7 @@ static void processes_that_race_to_manufacture_make_one_tpm(void **state)
     struct {
         const char *directory;
         int pipe;
-    } race = { *state, -1 };
+    } race = {*state, -1};
     uint8_t first[64], other[64];
     pid_t children[8];
     int ends[2];
@@ -134,19 +134,19 @@ static void broken_states_are_named_and_left_alone(void **state)
         uint8_t value;
         const char *reason;
     } cases[] = {
-        { "cut in the header", 7, 0, 2, "too short" },
-        { "cut in the state", 900, 0, 2, "length" },
-        { "another format", 0, 1, 9, "newer format" },
-        { "a newer libtpms' minimum version", 0, 16 + 7, 99, "libtpms" },
-        { "another magic", 0, 16 + 2, 0, "libtpms" },
+        {"cut in the header", 7, 0, 2, "too short"},
+        {"cut in the state", 900, 0, 2, "length"},
+        {"another format", 0, 1, 9, "newer format"},
+        {"a newer libtpms' minimum version", 0, 16 + 7, 99, "libtpms"},
+        {"another magic", 0, 16 + 2, 0, "libtpms"},
     };
-    BLOB_SCOPE struct blob good = { NULL, 0 };
+    BLOB_SCOPE struct blob good = {NULL, 0};
 
     test_close(test_open(*state));
     read_file(*state, SWTPM_PERMANENT_FILE, &good);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        BLOB_SCOPE struct blob bad = { NULL, 0 };
-        BLOB_SCOPE struct blob after = { NULL, 0 };
+        BLOB_SCOPE struct blob bad = {NULL, 0};
+        BLOB_SCOPE struct blob after = {NULL, 0};
         char path[PATH_MAX];
 
         assert_int_equal(blob_copy(good.data, cases[i].keep ? cases[i].keep : good.size, &bad), 0);
@@ -165,13 +165,13 @@ static void broken_states_are_named_and_left_alone(void **state)
 
 static void every_cut_of_a_state_is_an_error(void **state)
 {
-    BLOB_SCOPE struct blob good = { NULL, 0 };
+    BLOB_SCOPE struct blob good = {NULL, 0};
 
     test_close(test_open(*state));
     read_file(*state, SWTPM_PERMANENT_FILE, &good);
     for (size_t size = 0; size < good.size; size += 97) {
-        BLOB_SCOPE struct blob file = { NULL, 0 };
-        struct blob cut = { good.data + SWTPM_HEADER_SIZE, size };
+        BLOB_SCOPE struct blob file = {NULL, 0};
+        struct blob cut = {good.data + SWTPM_HEADER_SIZE, size};
 
         /* Once cut as a file is, once with a header that fits. */
         write_file(*state, SWTPM_PERMANENT_FILE, good.data, size);
@@ -207,7 +207,7 @@ static void a_missing_state_is_not_made_anew_over_a_known_one(void **state)
 
 static void a_broken_control_file_costs_no_more_than_a_reset(void **state)
 {
-    BLOB_SCOPE struct blob control = { NULL, 0 };
+    BLOB_SCOPE struct blob control = {NULL, 0};
     TSS2_TCTI_CONTEXT *context = test_open(*state);
     uint64_t counter;
 
@@ -282,7 +282,8 @@ static void a_reboot_of_the_machine_is_a_tpm_reset(void **state)
     read_pcr(context, 0, after);
     assert_memory_equal(after, fresh, sizeof(after));
     assert_int_equal(count_handles(context, LOADED_SESSION_FIRST, NULL), 0);
-    assert_int_equal(load_context(context, &saved, &copy), TPM2_RC_INTEGRITY | TPM2_RC_P | TPM2_RC_1);
+    assert_int_equal(load_context(context, &saved, &copy),
+                     TPM2_RC_INTEGRITY | TPM2_RC_P | TPM2_RC_1);
     assert_int_equal(read_counter(context, COUNTER_INDEX), counter);
     resets = get_property(context, TPM2_PT_PERMANENT);
     assert_int_equal(resets & TPMA_PERMANENT_INLOCKOUT, 0);
@@ -322,9 +323,10 @@ static void forget_last_publish(const char *path)
 static void a_publish_is_whole_wherever_its_process_was_killed(void **state)
 {
     for (int file_written = 0; file_written < 2; file_written++) {
-        BLOB_SCOPE struct blob before = { NULL, 0 };
+        BLOB_SCOPE struct blob before = {NULL, 0};
         char path[PATH_MAX];
-        TSS2_TCTI_CONTEXT *context = test_open(test_path(*state, file_written ? "new" : "old", path));
+        TSS2_TCTI_CONTEXT *context =
+            test_open(test_path(*state, file_written ? "new" : "old", path));
         uint8_t extended[32], after[32];
         uint64_t counter;
 
@@ -362,7 +364,7 @@ static int expect_rolled_back(TSS2_TCTI_CONTEXT *context, uint32_t key, uint64_t
 
 static int write_without_room(void *directory)
 {
-    struct rlimit none = { 0, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+    struct rlimit none = {0, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
     TSS2_TCTI_CONTEXT *context = NULL;
     uint32_t key = 0;
     uint64_t counter;
@@ -394,7 +396,7 @@ static void a_write_that_fails_is_a_return_code_and_no_failure_mode(void **state
 
 static int fill(const char *path)
 {
-    char block[4096] = { 0 };
+    char block[4096] = {0};
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     if (fd < 0)
@@ -476,11 +478,13 @@ static void a_directory_that_vanished_is_a_return_code(void **state)
 
 /* --- swtpm ------------------------------------------------------------------------- */
 
-#define WITH_SWTPM                                                                                           \
-    "swtpm_start() { swtpm socket --tpm2 --tpmstate dir=$PWD/tpm --server type=unixio,path=$PWD/sock"        \
-    " --ctrl type=unixio,path=$PWD/sock.ctrl --flags startup-clear --daemon --pid file=$PWD/pid; }\n"        \
-    "swtpm_stop() { TPM2TOOLS_TCTI=swtpm:path=$PWD/sock tpm2_shutdown -c; kill $(cat pid);"                  \
-    " while [ -e pid ]; do sleep 0.02; done; }\n"                                                            \
+#define WITH_SWTPM                                                                                 \
+    "swtpm_start() { swtpm socket --tpm2 --tpmstate dir=$PWD/tpm --server "                        \
+    "type=unixio,path=$PWD/sock"                                                                   \
+    " --ctrl type=unixio,path=$PWD/sock.ctrl --flags startup-clear --daemon --pid file=$PWD/pid; " \
+    "}\n"                                                                                          \
+    "swtpm_stop() { TPM2TOOLS_TCTI=swtpm:path=$PWD/sock tpm2_shutdown -c; kill $(cat pid);"        \
+    " while [ -e pid ]; do sleep 0.02; done; }\n"                                                  \
     "swtpm_do() { TPM2TOOLS_TCTI=swtpm:path=$PWD/sock \"$@\"; }\n"
 
 static void need_swtpm(void)
@@ -492,34 +496,36 @@ static void need_swtpm(void)
 static void swtpm_takes_the_directory_and_gives_it_back(void **state)
 {
     need_swtpm();
-    assert_int_equal(run_script(*state, WITH_SWTPM
-                                "tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x1500001\n"
-                                "printf hello | tpm2_nvwrite -Q -C o -i- 0x1500001\n"
-                                "swtpm_start\n"
-                                "test \"$(swtpm_do tpm2_nvread -C o -s 5 0x1500001)\" = hello\n"
-                                "printf world | swtpm_do tpm2_nvwrite -Q -C o -i- 0x1500001\n"
-                                "swtpm_do tpm2_nvdefine -Q -C o -s 3 -a 'ownerread|ownerwrite' 0x1500002\n"
-                                "swtpm_stop\n"
-                                "test \"$(tpm2_nvread -C o -s 5 0x1500001)\" = world\n"
-                                "printf abc | tpm2_nvwrite -Q -C o -i- 0x1500002\n"
-                                "test \"$(tpm2_nvread -C o -s 3 0x1500002)\" = abc\n"
-                                "tpm2_getcap properties-variable | grep -q 'LOCKOUT_COUNTER: 0x0'\n"
-                                "swtpm_start\n"
-                                "test \"$(swtpm_do tpm2_nvread -C o -s 3 0x1500002)\" = abc\n"
-                                "swtpm_stop\n"),
-                     0);
+    assert_int_equal(
+        run_script(*state, WITH_SWTPM
+                   "tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x1500001\n"
+                   "printf hello | tpm2_nvwrite -Q -C o -i- 0x1500001\n"
+                   "swtpm_start\n"
+                   "test \"$(swtpm_do tpm2_nvread -C o -s 5 0x1500001)\" = hello\n"
+                   "printf world | swtpm_do tpm2_nvwrite -Q -C o -i- 0x1500001\n"
+                   "swtpm_do tpm2_nvdefine -Q -C o -s 3 -a 'ownerread|ownerwrite' 0x1500002\n"
+                   "swtpm_stop\n"
+                   "test \"$(tpm2_nvread -C o -s 5 0x1500001)\" = world\n"
+                   "printf abc | tpm2_nvwrite -Q -C o -i- 0x1500002\n"
+                   "test \"$(tpm2_nvread -C o -s 3 0x1500002)\" = abc\n"
+                   "tpm2_getcap properties-variable | grep -q 'LOCKOUT_COUNTER: 0x0'\n"
+                   "swtpm_start\n"
+                   "test \"$(swtpm_do tpm2_nvread -C o -s 3 0x1500002)\" = abc\n"
+                   "swtpm_stop\n"),
+        0);
 }
 
 static void a_directory_that_swtpm_made_is_taken(void **state)
 {
     need_swtpm();
-    assert_int_equal(run_script(*state, WITH_SWTPM
-                                "mkdir tpm; swtpm_start\n"
-                                "swtpm_do tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x1500001\n"
-                                "printf hello | swtpm_do tpm2_nvwrite -Q -C o -i- 0x1500001\n"
-                                "swtpm_stop\n"
-                                "test \"$(tpm2_nvread -C o -s 5 0x1500001)\" = hello\n"),
-                     0);
+    assert_int_equal(
+        run_script(*state, WITH_SWTPM
+                   "mkdir tpm; swtpm_start\n"
+                   "swtpm_do tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x1500001\n"
+                   "printf hello | swtpm_do tpm2_nvwrite -Q -C o -i- 0x1500001\n"
+                   "swtpm_stop\n"
+                   "test \"$(tpm2_nvread -C o -s 5 0x1500001)\" = hello\n"),
+        0);
 }
 
 static void a_running_swtpm_is_a_clear_error(void **state)

@@ -14,7 +14,7 @@
 
 TSS2_RC swtpm_file_wrap(const struct blob *state, struct blob *ret_file)
 {
-    struct blob file = { malloc(SWTPM_HEADER_SIZE + state->size), SWTPM_HEADER_SIZE + state->size };
+    struct blob file = {malloc(SWTPM_HEADER_SIZE + state->size), SWTPM_HEADER_SIZE + state->size};
 
     if (!file.data)
         return TSS2_TCTI_RC_MEMORY;

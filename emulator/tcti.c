@@ -7,15 +7,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <tss2/tss2_tcti.h>
 
 #define EXPORTED __attribute__((visibility("default")))
 
 #define TCTI_MAGIC 0x5349474e45540000ull
 #define TCTI_VERSION 2
 #define LOCALITY_MAX 4
-
-const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 
 /* A TSS2_TCTI_CONTEXT. The size of `response` says where it stands: 0 while a
  * command is awaited, else an answer is. */
@@ -48,7 +45,8 @@ static TSS2_RC tcti_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint
     if (!command)
         return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "transmit: no command");
     if (tcti->response.size != 0)
-        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "transmit: the last response was not received yet");
+        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE,
+                      "transmit: the last response was not received yet");
     if (size == 0 || size > MESSAGE_MAX)
         return refuse(TSS2_TCTI_RC_BAD_VALUE, "transmit: a command has 1 to 4096 bytes");
     memcpy(tcti->command.bytes, command, size);
@@ -60,7 +58,8 @@ static TSS2_RC tcti_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint
 }
 
 /* The answer is there already, so the timeout is kept whatever it is. */
-static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *response, int32_t timeout)
+static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *response,
+                            int32_t timeout)
 {
     struct tcti *tcti = tcti_of(context);
     size_t room;
@@ -107,7 +106,8 @@ static TSS2_RC tcti_cancel(TSS2_TCTI_CONTEXT *context)
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC tcti_get_poll_handles(TSS2_TCTI_CONTEXT *context, TSS2_TCTI_POLL_HANDLE *handles, size_t *count)
+static TSS2_RC tcti_get_poll_handles(TSS2_TCTI_CONTEXT *context, TSS2_TCTI_POLL_HANDLE *handles,
+                                     size_t *count)
 {
     (void)handles;
     if (!tcti_of(context))
@@ -124,7 +124,8 @@ static TSS2_RC tcti_set_locality(TSS2_TCTI_CONTEXT *context, uint8_t locality)
     if (!tcti)
         return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "setLocality: not a context of this library");
     if (tcti->response.size != 0)
-        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "setLocality: the last response was not received yet");
+        return refuse(TSS2_TCTI_RC_BAD_SEQUENCE,
+                      "setLocality: the last response was not received yet");
     if (locality > LOCALITY_MAX)
         return refuse(TSS2_TCTI_RC_BAD_VALUE, "setLocality: localities are 0 to 4");
     tcti->connection->locality = locality;
@@ -138,7 +139,8 @@ static TSS2_RC tcti_make_sticky(TSS2_TCTI_CONTEXT *context, TPM2_HANDLE *handle,
         return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "makeSticky: not a context of this library");
     if (!handle)
         return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "makeSticky: no handle");
-    return refuse(TSS2_TCTI_RC_NOT_IMPLEMENTED, "makeSticky: objects stay with their connection anyway");
+    return refuse(TSS2_TCTI_RC_NOT_IMPLEMENTED,
+                  "makeSticky: objects stay with their connection anyway");
 }
 
 static TSS2_RC tcti_init(TSS2_TCTI_CONTEXT *context, size_t *size, const char *text)

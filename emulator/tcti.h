@@ -1,13 +1,22 @@
 #ifndef EMULATOR_TCTI_H
 #define EMULATOR_TCTI_H
 
+#include <tss2/tss2_tcti.h>
+
 /* The public face of libtss2-tcti-signet.so.0. Any tpm2-tss program reaches it
  * by name ("signet:dir=PATH") through Tss2_Tcti_Info.
  *
  * Configuration: key=value,key=value
  *   dir=PATH  the state directory, made on demand with mode 0700.
  *             Default: $XDG_STATE_HOME/signet/tpm, or $HOME/.local/state/signet/tpm.
+ *
+ * In the state directory:
+ *   tpm2-00.permall  the permanent state, in swtpm's format
+ *   signet.state     the running state that the processes share; a machine that
+ *                    was started anew makes it a TPM reset
+ *   signet.lock, .lock  locks
  */
+const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 
 /* Why the last call of this thread into this library failed: what, why, what to
  * do, in one line; "" if none did. Borrowed, valid until the next call. Found

@@ -2,7 +2,7 @@
 
 #include <dlfcn.h>
 
-static const uint8_t random_command[] = { 0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 8 };
+static const uint8_t random_command[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 8};
 
 static void the_info_names_the_tcti(void **state)
 {
@@ -27,7 +27,8 @@ static void init_asks_for_its_size_and_checks_its_arguments(void **state)
     assert_int_equal(info->init(NULL, &size, NULL), TSS2_RC_SUCCESS);
     assert_true(size > sizeof(TSS2_TCTI_CONTEXT_COMMON_V2));
     size = sizeof(small);
-    assert_int_equal(info->init((TSS2_TCTI_CONTEXT *)(void *)small, &size, "dir=/x"), TSS2_TCTI_RC_BAD_VALUE);
+    assert_int_equal(info->init((TSS2_TCTI_CONTEXT *)(void *)small, &size, "dir=/x"),
+                     TSS2_TCTI_RC_BAD_VALUE);
 }
 
 static void a_failing_init_says_why(void **state)
@@ -70,7 +71,8 @@ static void calls_out_of_order_are_refused(void **state)
 
     assert_int_equal(Tss2_Tcti_Receive(context, &size, response, -1), TSS2_TCTI_RC_BAD_SEQUENCE);
     assert_int_equal(Tss2_Tcti_Cancel(context), TSS2_TCTI_RC_BAD_SEQUENCE);
-    assert_int_equal(Tss2_Tcti_Transmit(context, sizeof(random_command), random_command), TSS2_RC_SUCCESS);
+    assert_int_equal(Tss2_Tcti_Transmit(context, sizeof(random_command), random_command),
+                     TSS2_RC_SUCCESS);
     assert_int_equal(Tss2_Tcti_Transmit(context, sizeof(random_command), random_command),
                      TSS2_TCTI_RC_BAD_SEQUENCE);
     assert_int_equal(Tss2_Tcti_SetLocality(context, 1), TSS2_TCTI_RC_BAD_SEQUENCE);
@@ -86,11 +88,13 @@ static void a_small_buffer_can_be_tried_again(void **state)
     uint8_t response[64];
     size_t size = 0xa5a5;
 
-    assert_int_equal(Tss2_Tcti_Transmit(context, sizeof(random_command), random_command), TSS2_RC_SUCCESS);
+    assert_int_equal(Tss2_Tcti_Transmit(context, sizeof(random_command), random_command),
+                     TSS2_RC_SUCCESS);
     assert_int_equal(Tss2_Tcti_Receive(context, &size, NULL, -1), TSS2_RC_SUCCESS);
     assert_int_equal(size, 20);
     size = 19;
-    assert_int_equal(Tss2_Tcti_Receive(context, &size, response, -1), TSS2_TCTI_RC_INSUFFICIENT_BUFFER);
+    assert_int_equal(Tss2_Tcti_Receive(context, &size, response, -1),
+                     TSS2_TCTI_RC_INSUFFICIENT_BUFFER);
     assert_int_equal(size, 20);
     assert_int_equal(Tss2_Tcti_Receive(context, &size, response, -1), TSS2_RC_SUCCESS);
     assert_int_equal(size, 20);
@@ -216,7 +220,8 @@ static int use_loaded_library(const char *file, const char *directory)
     CHILD_CHECK(info()->init(NULL, &size, NULL) == TSS2_RC_SUCCESS);
     context = calloc(1, size);
     CHILD_CHECK(context && info()->init(context, &size, text) == TSS2_RC_SUCCESS);
-    CHILD_CHECK(Tss2_Tcti_Transmit(context, sizeof(random_command), random_command) == TSS2_RC_SUCCESS);
+    CHILD_CHECK(Tss2_Tcti_Transmit(context, sizeof(random_command), random_command) ==
+                TSS2_RC_SUCCESS);
     size = sizeof(response);
     CHILD_CHECK(Tss2_Tcti_Receive(context, &size, response, -1) == TSS2_RC_SUCCESS && size == 20);
     Tss2_Tcti_Finalize(context);

@@ -23,15 +23,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <tss2/tss2_tcti.h>
 #include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
 
-const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
-
 /* --- state directories ------------------------------------------------- */
 
-static inline int test_remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+static inline int test_remove_one(const char *path, const struct stat *status, int kind,
+                                  struct FTW *walk)
 {
     (void)status;
     (void)kind;
@@ -121,8 +119,9 @@ static inline uint32_t test_send(TSS2_TCTI_CONTEXT *context, const void *command
 {
     response->size = sizeof(response->bytes);
     assert_int_equal(Tss2_Tcti_Transmit(context, size, command), TSS2_RC_SUCCESS);
-    assert_int_equal(Tss2_Tcti_Receive(context, &response->size, response->bytes, TSS2_TCTI_TIMEOUT_BLOCK),
-                     TSS2_RC_SUCCESS);
+    assert_int_equal(
+        Tss2_Tcti_Receive(context, &response->size, response->bytes, TSS2_TCTI_TIMEOUT_BLOCK),
+        TSS2_RC_SUCCESS);
     assert_in_range(response->size, HEADER_SIZE, sizeof(response->bytes));
     assert_int_equal(get_u32(response->bytes + 2), response->size);
     return get_u32(response->bytes + 6);
@@ -169,7 +168,8 @@ static inline void begin(struct message *m, uint16_t tag, uint32_t code)
 }
 
 /* One authorization: of a session, or TPM2_RS_PW with a password. */
-static inline void add_auth(struct message *m, uint32_t session, uint8_t attributes, const char *password)
+static inline void add_auth(struct message *m, uint32_t session, uint8_t attributes,
+                            const char *password)
 {
     add_u32(m, (uint32_t)(9 + strlen(password)));
     add_u32(m, session);
@@ -216,7 +216,8 @@ static inline uint32_t get_property(TSS2_TCTI_CONTEXT *context, uint32_t propert
 }
 
 /* How many handles of a type the TPM shows; the first of them in *ret_first. */
-static inline uint32_t count_handles(TSS2_TCTI_CONTEXT *context, uint32_t first, uint32_t *ret_first)
+static inline uint32_t count_handles(TSS2_TCTI_CONTEXT *context, uint32_t first,
+                                     uint32_t *ret_first)
 {
     struct message m, response;
     uint32_t count;
@@ -238,13 +239,13 @@ static inline uint32_t count_handles(TSS2_TCTI_CONTEXT *context, uint32_t first,
 #define KEY_ECDAA 2u /* with that scheme */
 
 /* A P-256 signing primary of the owner; `unique` makes different ones. */
-static inline uint32_t create_key(TSS2_TCTI_CONTEXT *context, const char *password, uint8_t unique, unsigned kind,
-                                  uint32_t *ret_handle)
+static inline uint32_t create_key(TSS2_TCTI_CONTEXT *context, const char *password, uint8_t unique,
+                                  unsigned kind, uint32_t *ret_handle)
 {
     struct message m, response;
-    uint32_t attributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |
-                          TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_SIGN_ENCRYPT |
-                          (kind & KEY_DA ? 0 : TPMA_OBJECT_NODA);
+    uint32_t attributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+                          TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
+                          TPMA_OBJECT_SIGN_ENCRYPT | (kind & KEY_DA ? 0 : TPMA_OBJECT_NODA);
     uint32_t rc;
 
     begin(&m, TPM2_ST_SESSIONS, TPM2_CC_CreatePrimary);
@@ -317,7 +318,8 @@ static inline uint32_t flush(TSS2_TCTI_CONTEXT *context, uint32_t handle)
     return run(context, &m, &response);
 }
 
-static inline uint32_t save_context(TSS2_TCTI_CONTEXT *context, uint32_t handle, struct message *ret)
+static inline uint32_t save_context(TSS2_TCTI_CONTEXT *context, uint32_t handle,
+                                    struct message *ret)
 {
     struct message m, response;
     uint32_t rc;
@@ -332,7 +334,8 @@ static inline uint32_t save_context(TSS2_TCTI_CONTEXT *context, uint32_t handle,
     return rc;
 }
 
-static inline uint32_t load_context(TSS2_TCTI_CONTEXT *context, const struct message *saved, uint32_t *ret_handle)
+static inline uint32_t load_context(TSS2_TCTI_CONTEXT *context, const struct message *saved,
+                                    uint32_t *ret_handle)
 {
     struct message m, response;
     uint32_t rc;
@@ -350,7 +353,7 @@ static inline uint32_t start_session(TSS2_TCTI_CONTEXT *context, uint8_t type, u
                                      uint8_t *ret_nonce)
 {
     struct message m, response;
-    uint8_t nonce[32] = { 0 };
+    uint8_t nonce[32] = {0};
     uint32_t rc;
 
     begin(&m, TPM2_ST_NO_SESSIONS, TPM2_CC_StartAuthSession);
@@ -413,7 +416,8 @@ static inline uint64_t read_counter(TSS2_TCTI_CONTEXT *context, uint32_t index)
     add_u16(&m, 8);
     add_u16(&m, 0);
     assert_int_equal(run(context, &m, &response), TPM2_RC_SUCCESS);
-    return (uint64_t)get_u32(response.bytes + HEADER_SIZE + 6) << 32 | get_u32(response.bytes + HEADER_SIZE + 10);
+    return (uint64_t)get_u32(response.bytes + HEADER_SIZE + 6) << 32 |
+           get_u32(response.bytes + HEADER_SIZE + 10);
 }
 
 static inline uint32_t extend_pcr(TSS2_TCTI_CONTEXT *context, uint32_t pcr)
@@ -435,7 +439,7 @@ static inline uint32_t extend_pcr(TSS2_TCTI_CONTEXT *context, uint32_t pcr)
 static inline void read_pcr(TSS2_TCTI_CONTEXT *context, uint32_t pcr, uint8_t ret[32])
 {
     struct message m, response;
-    uint8_t selection[3] = { 0, 0, 0 };
+    uint8_t selection[3] = {0, 0, 0};
 
     selection[pcr / 8] = (uint8_t)(1 << pcr % 8);
     begin(&m, TPM2_ST_NO_SESSIONS, TPM2_CC_PCR_Read);
@@ -476,13 +480,13 @@ static inline int run_child(int (*body)(void *), void *argument)
 }
 
 /* In children cmocka's assertions have nobody to tell: these exit. */
-#define CHILD_CHECK(condition)                                                                               \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "child: %s:%d: %s; last error: %s\n", __FILE__, __LINE__, #condition,           \
-                    signet_tcti_last_error());                                                               \
-            return 1;                                                                                        \
-        }                                                                                                    \
+#define CHILD_CHECK(condition)                                                                     \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "child: %s:%d: %s; last error: %s\n", __FILE__, __LINE__, #condition,  \
+                    signet_tcti_last_error());                                                     \
+            return 1;                                                                              \
+        }                                                                                          \
     } while (0)
 
 /* --- foreign programs ----------------------------------------------------- */
@@ -584,7 +588,8 @@ static inline void need_tpm2_tools(void)
 {
     need_program("tpm2_getrandom", "tpm2-tools");
     if (UNDER_ADDRESS_SANITIZER) {
-        print_message("tpm2-tools hang at exit with AddressSanitizer preloaded, whatever the TCTI\n");
+        print_message(
+            "tpm2-tools hang at exit with AddressSanitizer preloaded, whatever the TCTI\n");
         skip();
     }
 }

@@ -76,7 +76,7 @@ uint32_t tpm_stir_random(struct tpm_backend *tpm)
 uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t recovery_seconds,
                          uint32_t lockout_recovery_seconds)
 {
-    static const uint8_t empty_password[] = { 0x40, 0x00, 0x00, 0x09, 0, 0, 0, 0, 0 };
+    static const uint8_t empty_password[] = {0x40, 0x00, 0x00, 0x09, 0, 0, 0, 0, 0};
     struct message command, response;
 
     begin(&command, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
@@ -90,8 +90,8 @@ uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t r
 }
 
 /* The response's parameters: moreData, capability, count, TPMA_CC... */
-static uint32_t read_some_commands(struct tpm_backend *tpm, uint32_t first, struct command_attributes *table,
-                                   uint32_t *ret_next)
+static uint32_t read_some_commands(struct tpm_backend *tpm, uint32_t first,
+                                   struct command_attributes *table, uint32_t *ret_next)
 {
     struct message command, response;
     const uint8_t *list = response.bytes + HEADER_SIZE + 9;
@@ -121,7 +121,7 @@ static uint32_t read_some_commands(struct tpm_backend *tpm, uint32_t first, stru
 
 uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *ret)
 {
-    struct command_attributes table = { .attributes = { 0 } };
+    struct command_attributes table = {.attributes = {0}};
     uint32_t next = TPM2_CC_FIRST;
 
     while (next != 0) {

@@ -20,7 +20,8 @@ uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t r
 uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *ret);
 
 uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context);
-uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context, uint32_t *ret_handle);
+uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context,
+                          uint32_t *ret_handle);
 uint32_t tpm_flush(struct tpm_backend *tpm, uint32_t handle);
 
 #endif
