@@ -122,8 +122,11 @@ asan:
 
 tsan:
 	$(Q)scripts/setup
-	$(Q)$(MAKE) --no-print-directory tests BUILD=build-tsan SANITIZE=thread
-	$(Q)BUILD=build-tsan scripts/check-threads
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread \
+		build-tsan/signet-pkcs11.so build-tsan/libtss2-tcti-signet.so.0 \
+		build-tsan/conformance/thread_test
+	$(Q)BUILD=build-tsan PLAIN=$(BUILD) scripts/threads
 
 demo:
 	$(Q)scripts/setup

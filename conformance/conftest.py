@@ -123,7 +123,8 @@ def make_fixtures(path, *arguments, transient=False):
     done = subprocess.run([os.path.join(ROOT, "fixtures", "make"), path, *arguments], env=env,
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode or done.stderr:
-        pytest.exit(f"fixtures/make failed:\n{done.stdout}{done.stderr}", returncode=1)
+        said = "; ".join((done.stdout + done.stderr).splitlines())
+        pytest.exit(f"the fixtures could not be made: {said}", returncode=1)
 
 
 @pytest.fixture(scope="session")

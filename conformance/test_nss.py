@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness import tpm
 from harness.apache import PAGE
 
 
@@ -109,6 +110,17 @@ def test_tstclnt_presents_the_certificate_to_apache(client, with_key, key, apach
     assert PAGE in said.out
     assert f"X-Client: {key.name}" in said.out
     assert f"X-Protocol: TLSv{version}" in said.out
+
+
+@pytest.mark.signet
+@pytest.mark.keys("ec", "rsa")
+def test_selfserv_serves_with_a_key_of_the_module(client, with_key, key):
+    """NSS copies an RSA key to a session object, and copies that again with an empty template."""
+    port = tpm.free_port()
+    with client.server("selfserv", "-d", f"sql:{with_key.directory}", "-p", port, "-N",
+                       "-n" if key.is_rsa else "-e", f"{key.name}:{key.name}", port=port):
+        page = client.tool("curl", "-sS", "-k", f"https://127.0.0.1:{port}/").out
+    assert "GET / HTTP" in page
 
 
 def test_two_tokens_are_listed_together(client, database):

@@ -16,10 +16,9 @@ struct tpm_backend {
 };
 
 struct tpm_backend_operations {
-    /* _TPM_Init. No permanent state: manufactures one. With a volatile state the
-     * TPM goes on where that was taken; else TPM2_Startup must follow. */
-    TSS2_RC (*start)
-    (struct tpm_backend *backend, const struct blob *permanent, const struct blob *running);
+    /* _TPM_Init. No permanent state: manufactures one. With a volatile state to
+     * run from the TPM goes on where that was taken; else TPM2_Startup must follow. */
+    TSS2_RC (*start)(struct tpm_backend *tpm, const struct blob *permanent, const struct blob *run);
 
     /* Power off. What was not taken is lost. */
     void (*stop)(struct tpm_backend *backend);

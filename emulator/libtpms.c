@@ -49,7 +49,6 @@ struct libtpms {
     struct tpm_backend backend;
     void *library;
     struct library_functions call;
-    OSSL_LIB_CTX *openssl;
     int messages; /* a file in memory */
     bool running;
     /* What start gives to the load callback. */
@@ -75,7 +74,7 @@ struct call_scope {
 
 static struct call_scope call_enter(struct libtpms *tpm)
 {
-    struct call_scope scope = {openssl_enter(tpm->openssl), current};
+    struct call_scope scope = {openssl_enter(), current};
 
     current = tpm;
     return scope;
@@ -345,8 +344,7 @@ TSS2_RC libtpms_open(struct tpm_backend **ret)
         error_set("no memory for libtpms' messages");
     else
         tpm->library = library_copy_open(LIBRARY);
-    if (!tpm->library || !(tpm->openssl = openssl_private()) ||
-        bind_functions(tpm) != TSS2_RC_SUCCESS) {
+    if (!tpm->library || !openssl_private() || bind_functions(tpm) != TSS2_RC_SUCCESS) {
         libtpms_close(&tpm->backend);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }

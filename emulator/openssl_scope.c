@@ -8,28 +8,36 @@
 #include <pthread.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static OSSL_LIB_CTX *private;
+static OSSL_LIB_CTX *of_process;
 
-static void make_private(void)
+static void make_context(void)
 {
     OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
+
     if (made && OSSL_PROVIDER_load(made, "default"))
-    private = made;
-    else OSSL_LIB_CTX_free(made);
+        of_process = made;
+    else
+        OSSL_LIB_CTX_free(made);
 }
 
 OSSL_LIB_CTX *openssl_private(void)
 {
-    (void)pthread_once(&once, make_private);
-    if (!private)
+    (void)pthread_once(&once, make_context);
+    if (!of_process)
         error_set("OpenSSL gives no library context with its default provider");
-    return private;
+    return of_process;
 }
 
-struct openssl_scope openssl_enter(OSSL_LIB_CTX *context)
+void openssl_abandon(void)
+{
+    once = (pthread_once_t)PTHREAD_ONCE_INIT;
+    of_process = NULL;
+}
+
+struct openssl_scope openssl_enter(void)
 {
     (void)ERR_set_mark();
-    return (struct openssl_scope){OSSL_LIB_CTX_set0_default(context)};
+    return (struct openssl_scope){OSSL_LIB_CTX_set0_default(openssl_private())};
 }
 
 void openssl_leave(struct openssl_scope *scope)

