@@ -487,6 +487,9 @@ static void a_directory_that_vanished_is_a_return_code(void **state)
     " while [ -e pid ]; do sleep 0.02; done; }\n"                                                  \
     "swtpm_do() { TPM2TOOLS_TCTI=swtpm:path=$PWD/sock \"$@\"; }\n"
 
+/* A script that fails leaves no swtpm behind. */
+#define WITH_SWTPM_ENDING WITH_SWTPM "trap 'test ! -e pid || kill $(cat pid)' EXIT\n"
+
 static void need_swtpm(void)
 {
     need_program("swtpm", "swtpm");
@@ -497,7 +500,7 @@ static void swtpm_takes_the_directory_and_gives_it_back(void **state)
 {
     need_swtpm();
     assert_int_equal(
-        run_script(*state, WITH_SWTPM
+        run_script(*state, WITH_SWTPM_ENDING
                    "tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x1500001\n"
                    "printf hello | tpm2_nvwrite -Q -C o -i- 0x1500001\n"
                    "swtpm_start\n"
@@ -519,7 +522,7 @@ static void a_directory_that_swtpm_made_is_taken(void **state)
 {
     need_swtpm();
     assert_int_equal(
-        run_script(*state, WITH_SWTPM
+        run_script(*state, WITH_SWTPM_ENDING
                    "mkdir tpm; swtpm_start\n"
                    "swtpm_do tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x1500001\n"
                    "printf hello | swtpm_do tpm2_nvwrite -Q -C o -i- 0x1500001\n"

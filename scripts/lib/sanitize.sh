@@ -7,7 +7,7 @@ set_sanitizer_options() {
     SANITIZER_PRELOAD=$(scripts/sanitizer-preload "$1")
     export SANITIZER_PRELOAD # for tests that start ordinary programs
     export SANITIZE
-    export ASAN_OPTIONS=${ASAN_OPTIONS-abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1}
+    export ASAN_OPTIONS=${ASAN_OPTIONS-abort_on_error=1:detect_stack_use_after_return=1}
     export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
     export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=0:second_deadlock_stack=1}
 }

@@ -11,13 +11,14 @@ static CK_FUNCTION_LIST list_2_40 = {.version = {.major = 2, .minor = 40},
 static CK_FUNCTION_LIST_3_0 list_3_0 = {.version = {.major = 3, .minor = 0},
                                         SIGNET_FUNCTIONS_2_40(MEMBER) SIGNET_FUNCTIONS_3_0(MEMBER)};
 
-static unsigned char name_pkcs11[] = "PKCS 11";
+/* Headers differ about the name: a char in p11-kit's, a CK_UTF8CHAR in OASIS's. */
+static char name_pkcs11[] = "PKCS 11";
 
 /* The first is the default. Without CKF_INTERFACE_FORK_SAFE: a forked child has to
  * initialise again (PKCS#11 5.4.5 means more by it than doing no harm). */
 static CK_INTERFACE interfaces[] = {
-    {name_pkcs11, &list_3_0, 0},
-    {name_pkcs11, &list_2_40, 0},
+    {(void *)name_pkcs11, &list_3_0, 0},
+    {(void *)name_pkcs11, &list_2_40, 0},
 };
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
@@ -55,7 +56,7 @@ CK_RV C_GetInterface(unsigned char *name, CK_VERSION *version, CK_INTERFACE **in
     if (!interface)
         return CKR_ARGUMENTS_BAD;
     for (size_t i = 0; i < ARRAY_SIZE(interfaces); i++) {
-        if ((!name || strcmp((const char *)name, (const char *)name_pkcs11) == 0) &&
+        if ((!name || strcmp((const char *)name, name_pkcs11) == 0) &&
             has_version(&interfaces[i], version) && (interfaces[i].flags & flags) == flags) {
             *interface = &interfaces[i];
             return CKR_OK;

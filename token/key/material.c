@@ -127,6 +127,16 @@ static CK_RV needs_public(struct opening *opening, const char *what)
     return CKR_DATA_INVALID;
 }
 
+static enum tpm_protection protection(const struct opening *opening)
+{
+    static const enum tpm_protection of[] = {
+        [KEY_PROTECTION_AUTO] = TPM_PROTECTION_AUTO,
+        [KEY_PROTECTION_ON] = TPM_PROTECTION_ON,
+        [KEY_PROTECTION_OFF] = TPM_PROTECTION_OFF,
+    };
+    return of[opening->description->protection];
+}
+
 static CK_RV open_tpm_file(struct opening *opening)
 {
     struct tpm *tpm = NULL;
@@ -134,7 +144,8 @@ static CK_RV open_tpm_file(struct opening *opening)
     if (rv != CKR_OK)
         return rv;
     struct reason inner = {0};
-    rv = tpm_key_from_file(tpm, opening->key_file.tpm_key, &opening->material.key, &inner);
+    rv = tpm_key_from_file(tpm, opening->key_file.tpm_key, protection(opening),
+                           &opening->material.key, &inner);
     tpm_release(tpm);
     if (rv != CKR_OK)
         reason_set(opening->reason, "%s: %s", opening->description->private_key.path, inner.text);
@@ -150,8 +161,8 @@ static CK_RV open_tpm_handle(struct opening *opening)
     CK_RV rv = tpm_acquire(opening->description->tpm, &tpm);
     if (rv != CKR_OK)
         return rv;
-    rv = tpm_key_from_handle(tpm, opening->description->handle, public_key, &opening->material.key,
-                             opening->reason);
+    rv = tpm_key_from_handle(tpm, opening->description->handle, protection(opening), public_key,
+                             &opening->material.key, opening->reason);
     tpm_release(tpm);
     return rv;
 }

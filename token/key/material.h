@@ -17,6 +17,10 @@ struct key_file {
     struct view content;
 };
 
+/* Whether a TPM key's PIN travels to its TPM in an encrypted session; by default
+ * it does where the TPM is a chip. */
+enum key_protection { KEY_PROTECTION_AUTO, KEY_PROTECTION_ON, KEY_PROTECTION_OFF };
+
 enum key_pin { KEY_PIN_AS_FOUND, KEY_PIN_REQUIRED, KEY_PIN_NONE };
 
 /* What a configuration section names. private_key.path is NULL where there is no
@@ -31,6 +35,7 @@ struct key_description {
     const struct key_file *certificates;
     size_t certificate_count;
     enum key_pin pin;
+    enum key_protection protection;
     const char *tpm;
 };
 

@@ -153,7 +153,8 @@ static CK_RV sign_ecdsa(struct kept_key *self, struct view digest, struct bytes 
     if (!digest.size || digest.size > HASH_MAX_SIZE)
         return CKR_DATA_LEN_RANGE;
     struct tpm_key_abilities abilities = tpm_key_abilities(self->tpm_key);
-    if (digest.size > order && hash_size(HASH_SHA256) <= order)
+    bool wanted = abilities.fixed && digest.size == hash_size(abilities.fixed_hash);
+    if (!wanted && digest.size > order && hash_size(HASH_SHA256) <= order)
         digest.size = order;
     enum hash hash =
         abilities.fixed && abilities.fixed_hash != HASH_NONE ? abilities.fixed_hash : HASH_SHA256;
@@ -274,8 +275,8 @@ static CK_RV new_kept(struct tpm *tpm, const struct tpm_key_source *source,
     return CKR_OK;
 }
 
-CK_RV tpm_key_from_file(struct tpm *tpm, const struct tpm_key_file *file, struct key **ret_key,
-                        struct reason *reason)
+CK_RV tpm_key_from_file(struct tpm *tpm, const struct tpm_key_file *file,
+                        enum tpm_protection protection, struct key **ret_key, struct reason *reason)
 {
     const char *lacking = file->type == TPM_KEY_SEALED       ? "it is sealed data, not a key"
                           : file->type == TPM_KEY_IMPORTABLE ? "importable TPM keys are not served "
@@ -289,6 +290,7 @@ CK_RV tpm_key_from_file(struct tpm *tpm, const struct tpm_key_file *file, struct
     struct tpm_key_source source = {
         .parent = file->parent,
         .rsa_parent = file->rsa_parent,
+        .protection = protection,
         .public = bytes_view(&file->public),
         .private = bytes_view(&file->private),
     };
@@ -301,10 +303,11 @@ CK_RV tpm_key_from_file(struct tpm *tpm, const struct tpm_key_file *file, struct
     return CKR_OK;
 }
 
-CK_RV tpm_key_from_handle(struct tpm *tpm, uint32_t handle, const struct public_key *public_key,
-                          struct key **ret_key, struct reason *reason)
+CK_RV tpm_key_from_handle(struct tpm *tpm, uint32_t handle, enum tpm_protection protection,
+                          const struct public_key *public_key, struct key **ret_key,
+                          struct reason *reason)
 {
-    struct tpm_key_source source = {.handle = handle};
+    struct tpm_key_source source = {.handle = handle, .protection = protection};
     struct key *key = NULL;
     CK_RV rv = new_kept(tpm, &source, public_key, &key, reason);
     if (rv != CKR_OK)

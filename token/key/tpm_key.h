@@ -9,10 +9,11 @@
 /* A key from a TSS2 PRIVATE KEY file; no TPM command is sent. CKR_DATA_INVALID or
  * CKR_FUNCTION_NOT_SUPPORTED with the reason. */
 CHECKED CK_RV tpm_key_from_file(struct tpm *tpm, const struct tpm_key_file *file,
-                                struct key **ret_key, struct reason *reason);
+                                enum tpm_protection protection, struct key **ret_key,
+                                struct reason *reason);
 
 /* A persistent key, whose public half must be known from elsewhere. */
-CHECKED CK_RV tpm_key_from_handle(struct tpm *tpm, uint32_t handle,
+CHECKED CK_RV tpm_key_from_handle(struct tpm *tpm, uint32_t handle, enum tpm_protection protection,
                                   const struct public_key *public_key, struct key **ret_key,
                                   struct reason *reason);
 

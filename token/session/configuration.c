@@ -32,6 +32,7 @@ static const struct {
     {"slot description", IN_SECTION},
     {"pin", IN_SECTION},
     {"token directory", IN_SECTION},
+    {"bus protection", IN_BOTH},
 };
 
 static void free_string(char **string)

@@ -123,6 +123,31 @@ static CK_RV read_pin(const struct config_entry *entry, enum key_pin *ret_pin,
     return CKR_OK;
 }
 
+static CK_RV read_protection(const struct configuration *configuration,
+                             const struct config_section *section,
+                             enum key_protection *ret_protection, struct reason *reason)
+{
+    static const struct {
+        const char *word;
+        enum key_protection protection;
+    } words[] = {
+        {"auto", KEY_PROTECTION_AUTO}, {"on", KEY_PROTECTION_ON}, {"off", KEY_PROTECTION_OFF}};
+    const struct config_entry *entry = config_find(section, "bus protection");
+    if (!entry)
+        entry = config_find(&configuration->config.sections[0], "bus protection");
+    if (!entry)
+        return CKR_OK;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strcmp(words[i].word, entry->value) == 0) {
+            *ret_protection = words[i].protection;
+            return CKR_OK;
+        }
+    }
+    reason->line = entry->line;
+    reason_set(reason, "'bus protection = %s' is none of 'auto', 'on', 'off'", entry->value);
+    return CKR_DATA_INVALID;
+}
+
 static CK_RV read_description(const struct configuration *configuration,
                               const struct config_section *section, struct files *files,
                               struct key_description *description, struct reason *reason)
@@ -130,6 +155,8 @@ static CK_RV read_description(const struct configuration *configuration,
     const struct config_entry *private_key = config_find(section, "private key");
     const struct config_entry *public_key = config_find(section, "public key");
     CK_RV rv = read_pin(config_find(section, "pin"), &description->pin, reason);
+    if (rv == CKR_OK)
+        rv = read_protection(configuration, section, &description->protection, reason);
     if (rv == CKR_OK)
         rv = read_certificates(configuration, section, files, description, reason);
     if (rv == CKR_OK && public_key)

@@ -17,6 +17,7 @@ struct tpm {
     struct lock *lock;
     TSS2_TCTI_CONTEXT *tcti;
     ESYS_CONTEXT *esys;        /* NULL: not connected */
+    ESYS_TR session;           /* of bus protection; ESYS_TR_NONE: none yet */
     struct tpm_key *loaded;    /* most recently used first */
     bool no_persistent_parent; /* the usual handle was looked at and is no use */
 };

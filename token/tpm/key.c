@@ -75,6 +75,9 @@ CK_RV tpm_key_new(struct tpm *tpm, const struct tpm_key_source *source, struct t
     key->handle = source->handle;
     key->parent = source->parent;
     key->rsa_parent = source->rsa_parent;
+    key->protected =
+        source->protection == TPM_PROTECTION_ON ||
+        (source->protection == TPM_PROTECTION_AUTO && tpm_kind(tpm) == TPM_KIND_DEVICE);
     key->abilities = (struct tpm_key_abilities){.sign = true, .decrypt = true};
     CK_RV rv = source->handle ? CKR_OK : decode_blobs(key, source, reason);
     if (rv != CKR_OK) {
@@ -163,7 +166,8 @@ static bool remedy(struct tpm_key *key, TSS2_RC rc, struct tpm_tries *tries)
 static TSS2_RC run_once(struct tpm_key *key, struct view auth, tpm_operation operation,
                         void *request, const char **command)
 {
-    TSS2_RC rc = tpm_key_load(key, command);
+    bool session = key->protected && auth.size;
+    TSS2_RC rc = tpm_key_load(key, session, command);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     TPM2B_AUTH value = {.size = (UINT16)auth.size};
@@ -172,7 +176,7 @@ static TSS2_RC run_once(struct tpm_key *key, struct view auth, tpm_operation ope
     rc = Esys_TR_SetAuth(key->tpm->esys, key->esys, &value);
     explicit_bzero(&value, sizeof(value));
     if (rc == TSS2_RC_SUCCESS)
-        rc = operation(key->tpm->esys, key->esys, request, command);
+        rc = operation(key->tpm, &(struct tpm_target){key->esys, session}, request, command);
     if (key->tpm->esys && auth.size)
         (void)Esys_TR_SetAuth(key->tpm->esys, key->esys, NULL);
     return rc;

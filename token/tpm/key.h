@@ -9,14 +9,18 @@
 
 struct tpm_key;
 
+enum tpm_protection { TPM_PROTECTION_AUTO, TPM_PROTECTION_ON, TPM_PROTECTION_OFF };
+
 /* Where a key is: a persistent `handle` (then public and private may be empty),
  * or marshalled TPM2B_PUBLIC and TPM2B_PRIVATE under `parent`, a persistent
  * handle or a hierarchy whose storage primary is made on demand (P-256, or
- * RSA-2048 with rsa_parent). */
+ * RSA-2048 with rsa_parent). protection: whether authorisations travel in an
+ * encrypted session; AUTO does where the TPM is a chip on a bus. */
 struct tpm_key_source {
     uint32_t handle;
     uint32_t parent;
     bool rsa_parent;
+    enum tpm_protection protection;
     struct view public;
     struct view private;
 };

@@ -181,9 +181,8 @@ static void an_authorisation_beyond_all_sizes_is_never_sent(UNUSED void **state)
 
 static void the_authorisation_is_checked_without_a_signature(UNUSED void **state)
 {
-    const struct wish wish = {.type = TPM2_ALG_ECC,
-                              .attributes = TPMA_OBJECT_SIGN_ENCRYPT,
-                              .auth = "1234"};
+    const struct wish wish = {
+        .type = TPM2_ALG_ECC, .attributes = TPMA_OBJECT_SIGN_ENCRYPT, .auth = "1234"};
     struct made made;
     struct watched watched;
     struct tpm *tpm = watched_tpm(&watched);

@@ -3,6 +3,7 @@
 #include "token/base/log.h"
 #include "token/tpm/error.h"
 #include "token/tpm/parent.h"
+#include "token/tpm/protection.h"
 #include "token/tpm/public.h"
 
 static void unlink_key(struct tpm_key *key)
@@ -46,6 +47,7 @@ void tpm_key_flush_all(struct tpm *tpm)
 {
     while (tpm->loaded)
         flush(tpm->loaded);
+    protection_end(tpm);
 }
 
 bool tpm_key_evict_oldest(const struct tpm_key *keep)
@@ -116,7 +118,8 @@ static TSS2_RC load_persistent(struct tpm_key *key, const char **command)
 
 /* One way of finding the parent. What a wrong parent answers depends on the TPM:
  * integrity failure on most. */
-static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool *next_way, const char **command)
+static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool session, bool *next_way,
+                          const char **command)
 {
     struct parent parent;
     bool absent;
@@ -128,6 +131,13 @@ static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool *next_way, con
         return rc != TSS2_RC_SUCCESS ? rc : (TSS2_RC)TPM2_RC_INTEGRITY;
     }
     ESYS_TR handle = ESYS_TR_NONE;
+    if (session)
+        rc = protection_start(key->tpm, parent.handle, command);
+    if (rc != TSS2_RC_SUCCESS) {
+        parent_close(key->tpm, &parent);
+        *next_way = false;
+        return rc;
+    }
     *command = "TPM2_Load";
     rc = Esys_Load(key->tpm->esys, parent.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
                    &key->private, &key->public, &handle);
@@ -138,12 +148,12 @@ static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool *next_way, con
     return rc;
 }
 
-static TSS2_RC load_file(struct tpm_key *key, const char **command)
+static TSS2_RC load_file(struct tpm_key *key, bool session, const char **command)
 {
     TSS2_RC rc = (TSS2_RC)TPM2_RC_INTEGRITY;
     bool next_way = true;
     for (unsigned way = 0; next_way && way < parent_ways(key->parent); way++) {
-        TSS2_RC tried = load_under(key, way, &next_way, command);
+        TSS2_RC tried = load_under(key, way, session, &next_way, command);
         /* The standard way's answer is the one to tell; a TPM may lack the others. */
         if (tried == TSS2_RC_SUCCESS || way <= 1 || !next_way)
             rc = way > 1 && tried != TSS2_RC_SUCCESS && tpm_error_remedy(tried) == TPM_REMEDY_NONE
@@ -153,17 +163,19 @@ static TSS2_RC load_file(struct tpm_key *key, const char **command)
     return rc;
 }
 
-TSS2_RC tpm_key_load(struct tpm_key *key, const char **ret_command)
+TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command)
 {
     if (key->esys != ESYS_TR_NONE) {
         if (key->tpm->loaded != key) {
             unlink_key(key);
             link_first(key);
         }
-        return TSS2_RC_SUCCESS;
-    }
-    TSS2_RC rc = key->handle ? load_persistent(key, ret_command) : load_file(key, ret_command);
-    if (rc == TSS2_RC_SUCCESS)
+    } else {
+        TSS2_RC rc =
+            key->handle ? load_persistent(key, ret_command) : load_file(key, session, ret_command);
+        if (rc != TSS2_RC_SUCCESS)
+            return rc;
         link_first(key);
-    return rc;
+    }
+    return session ? protection_start(key->tpm, ESYS_TR_NONE, ret_command) : TSS2_RC_SUCCESS;
 }

@@ -18,6 +18,7 @@ struct tpm_key {
     uint32_t handle;
     uint32_t parent;
     bool rsa_parent;
+    bool protected;
     TPM2B_PUBLIC public;
     TPM2B_PRIVATE private;
     struct public_key public_key;
@@ -26,14 +27,15 @@ struct tpm_key {
     struct tpm_key *next;
 };
 
-/* Loads the key unless it is, and makes it the most recently used. */
-TSS2_RC tpm_key_load(struct tpm_key *key, const char **ret_command);
+/* Loads the key unless it is, and makes it the most recently used. `session`: the
+ * connection's protected session is wanted too. */
+TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command);
 
 /* Flushes the key that was not used for longest, but not `keep`; false if there
  * is none. */
 bool tpm_key_evict_oldest(const struct tpm_key *keep);
 
-/* Flushes all keys, as far as they are there: for when the TPM seems to have lost
+/* Flushes all keys and the session, as far as they are there: for when the TPM seems to have lost
  * one. */
 void tpm_key_flush_all(struct tpm *tpm);
 

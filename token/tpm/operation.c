@@ -4,23 +4,36 @@
 
 #include "token/tpm/error.h"
 #include "token/tpm/loaded.h"
+#include "token/tpm/protection.h"
 #include "token/tpm/public.h"
 
-static TSS2_RC check_auth(ESYS_CONTEXT *esys, ESYS_TR handle, UNUSED void *request,
+/* The session argument of the next command: never a password where a protected
+ * session was asked for. */
+static TSS2_RC authorise(struct tpm *tpm, const struct tpm_target *target, bool encrypt_response,
+                         ESYS_TR *ret_session)
+{
+    *ret_session = target->session ? tpm->session : ESYS_TR_PASSWORD;
+    return target->session ? protection_use(tpm, encrypt_response) : TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC check_auth(struct tpm *tpm, const struct tpm_target *target, UNUSED void *request,
                           const char **ret_command)
 {
     static const TPMT_SYM_DEF no_symmetric = {.algorithm = TPM2_ALG_NULL};
     ESYS_TR session = ESYS_TR_NONE;
     *ret_command = "TPM2_StartAuthSession";
-    TSS2_RC rc = Esys_StartAuthSession(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                       ESYS_TR_NONE, NULL, TPM2_SE_POLICY, &no_symmetric,
-                                       TPM2_ALG_SHA256, &session);
+    TSS2_RC rc = Esys_StartAuthSession(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                       ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_POLICY,
+                                       &no_symmetric, TPM2_ALG_SHA256, &session);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     *ret_command = "TPM2_PolicySecret (login)";
-    rc = Esys_PolicySecret(esys, handle, session, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                           NULL, NULL, NULL, 0, NULL, NULL);
-    TSS2_RC flushed = Esys_FlushContext(esys, session);
+    ESYS_TR how = ESYS_TR_NONE;
+    rc = authorise(tpm, target, false, &how);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = Esys_PolicySecret(tpm->esys, target->key, session, how, ESYS_TR_NONE, ESYS_TR_NONE,
+                               NULL, NULL, NULL, 0, NULL, NULL);
+    TSS2_RC flushed = Esys_FlushContext(tpm->esys, session);
     return rc != TSS2_RC_SUCCESS ? rc : flushed;
 }
 
@@ -35,15 +48,20 @@ struct sign_request {
     TPMT_SIGNATURE *signature;
 };
 
-static TSS2_RC sign(ESYS_CONTEXT *esys, ESYS_TR handle, void *request, const char **ret_command)
+static TSS2_RC sign(struct tpm *tpm, const struct tpm_target *target, void *request,
+                    const char **ret_command)
 {
     static const TPMT_TK_HASHCHECK no_ticket = {.tag = TPM2_ST_HASHCHECK,
                                                 .hierarchy = TPM2_RH_NULL};
     struct sign_request *sign_request = request;
     *ret_command = "TPM2_Sign";
-    return Esys_Sign(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                     &sign_request->digest, &sign_request->scheme, &no_ticket,
-                     &sign_request->signature);
+    ESYS_TR how = ESYS_TR_NONE;
+    TSS2_RC rc = authorise(tpm, target, false, &how);
+    return rc != TSS2_RC_SUCCESS
+               ? rc
+               : Esys_Sign(tpm->esys, target->key, how, ESYS_TR_NONE, ESYS_TR_NONE,
+                           &sign_request->digest, &sign_request->scheme, &no_ticket,
+                           &sign_request->signature);
 }
 
 static CK_RV copy_signature(const struct tpm_key *key, const TPMT_SIGNATURE *signature,
@@ -103,14 +121,18 @@ static bool has_failed(ESYS_CONTEXT *esys)
     return rc != TSS2_RC_SUCCESS || result == TPM2_RC_FAILURE;
 }
 
-static TSS2_RC decrypt(ESYS_CONTEXT *esys, ESYS_TR handle, void *request, const char **ret_command)
+static TSS2_RC decrypt(struct tpm *tpm, const struct tpm_target *target, void *request,
+                       const char **ret_command)
 {
     struct decrypt_request *decrypt_request = request;
     *ret_command = "TPM2_RSA_Decrypt";
-    TSS2_RC rc = Esys_RSA_Decrypt(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                                  &decrypt_request->cipher, &decrypt_request->scheme, NULL,
-                                  &decrypt_request->plain);
-    if (tpm_error_is(rc, TPM2_RC_FAILURE) && !has_failed(esys))
+    ESYS_TR how = ESYS_TR_NONE;
+    TSS2_RC rc = authorise(tpm, target, true, &how);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = Esys_RSA_Decrypt(tpm->esys, target->key, how, ESYS_TR_NONE, ESYS_TR_NONE,
+                              &decrypt_request->cipher, &decrypt_request->scheme, NULL,
+                              &decrypt_request->plain);
+    if (tpm_error_is(rc, TPM2_RC_FAILURE) && !has_failed(tpm->esys))
         return TPM2_RC_VALUE | TPM2_RC_P | TPM2_RC_1;
     return rc;
 }
@@ -140,12 +162,17 @@ struct derive_request {
     TPM2B_ECC_POINT *secret;
 };
 
-static TSS2_RC derive(ESYS_CONTEXT *esys, ESYS_TR handle, void *request, const char **ret_command)
+static TSS2_RC derive(struct tpm *tpm, const struct tpm_target *target, void *request,
+                      const char **ret_command)
 {
     struct derive_request *derive_request = request;
     *ret_command = "TPM2_ECDH_ZGen";
-    return Esys_ECDH_ZGen(esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                          &derive_request->point, &derive_request->secret);
+    ESYS_TR how = ESYS_TR_NONE;
+    TSS2_RC rc = authorise(tpm, target, true, &how);
+    return rc != TSS2_RC_SUCCESS
+               ? rc
+               : Esys_ECDH_ZGen(tpm->esys, target->key, how, ESYS_TR_NONE, ESYS_TR_NONE,
+                                &derive_request->point, &derive_request->secret);
 }
 
 CK_RV tpm_key_derive(struct tpm_key *key, struct view auth, struct view point,

@@ -7,9 +7,15 @@
 
 #include "token/tpm/key.h"
 
-/* Sends the command for the key at `handle`, whose authorisation is set, and
- * names it for the log. Answers may be written into the request. */
-typedef TSS2_RC (*tpm_operation)(ESYS_CONTEXT *esys, ESYS_TR handle, void *request,
+/* A loaded key whose authorisation is set, and how that is to travel. */
+struct tpm_target {
+    ESYS_TR key;
+    bool session;
+};
+
+/* Sends the command for the key and names it for the log. Answers may be written
+ * into the request. */
+typedef TSS2_RC (*tpm_operation)(struct tpm *tpm, const struct tpm_target *target, void *request,
                                  const char **ret_command);
 
 struct tpm_tries {

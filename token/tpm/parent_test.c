@@ -51,9 +51,8 @@ static TPMT_PUBLIC sent_template(const struct watched *watched, uint32_t *ret_hi
                                                               &offset, &sensitive),
                      0);
     assert_int_equal(sensitive.sensitive.userAuth.size, 0);
-    assert_int_equal(Tss2_MU_TPM2B_PUBLIC_Unmarshal(watched->first, watched->first_size, &offset,
-                                                    &public),
-                     0);
+    assert_int_equal(
+        Tss2_MU_TPM2B_PUBLIC_Unmarshal(watched->first, watched->first_size, &offset, &public), 0);
     *ret_hierarchy = be32toh(hierarchy);
     return public.publicArea;
 }
@@ -171,9 +170,8 @@ static void a_persistent_parent_is_the_only_one_tried(UNUSED void **state)
 
 static void a_key_of_another_tpm_is_told_after_all_ways(UNUSED void **state)
 {
-    const struct wish foreign = {.type = TPM2_ALG_ECC,
-                                 .attributes = TPMA_OBJECT_SIGN_ENCRYPT,
-                                 .other_parent = true};
+    const struct wish foreign = {
+        .type = TPM2_ALG_ECC, .attributes = TPMA_OBJECT_SIGN_ENCRYPT, .other_parent = true};
     struct made other;
     struct watched watched;
     make_key(&foreign, &other);

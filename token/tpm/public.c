@@ -48,11 +48,11 @@ CK_RV tpm_public_decode(struct view marshalled, TPM2B_PUBLIC *ret_public, struct
     TPM2B_PUBLIC public = {0};
     size_t offset = 0;
     /* tpm2-tss does not compare the size in front with what it reads. */
-    bool whole = marshalled.size > 2 && (size_t)(marshalled.data[0] << 8 | marshalled.data[1]) ==
-                                            marshalled.size - 2;
-    TSS2_RC rc = whole ? Tss2_MU_TPM2B_PUBLIC_Unmarshal(marshalled.data, marshalled.size, &offset,
-                                                        &public)
-                       : TSS2_MU_RC_INSUFFICIENT_BUFFER;
+    bool whole = marshalled.size > 2 &&
+                 (size_t)(marshalled.data[0] << 8 | marshalled.data[1]) == marshalled.size - 2;
+    TSS2_RC rc =
+        whole ? Tss2_MU_TPM2B_PUBLIC_Unmarshal(marshalled.data, marshalled.size, &offset, &public)
+              : TSS2_MU_RC_INSUFFICIENT_BUFFER;
     if (rc != TSS2_RC_SUCCESS || offset != marshalled.size) {
         reason_set(reason, "the TPM key's public area is malformed");
         return CKR_DATA_INVALID;

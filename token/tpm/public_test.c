@@ -39,8 +39,8 @@ struct marshalled {
 static struct marshalled marshal(const TPM2B_PUBLIC *public)
 {
     struct marshalled area = {.size = 0};
-    assert_int_equal(
-        Tss2_MU_TPM2B_PUBLIC_Marshal(public, area.data, sizeof(area.data), &area.size), 0);
+    assert_int_equal(Tss2_MU_TPM2B_PUBLIC_Marshal(public, area.data, sizeof(area.data), &area.size),
+                     0);
     return area;
 }
 
@@ -70,8 +70,7 @@ static void a_whole_public_area_is_read(UNUSED void **state)
         poison(public);
         assert_ok(tpm_public_decode(view_of(area.data, area.size), &public, &reason));
         assert_int_equal(public.publicArea.type, areas[i].publicArea.type);
-        assert_int_equal(public.publicArea.objectAttributes,
-                         areas[i].publicArea.objectAttributes);
+        assert_int_equal(public.publicArea.objectAttributes, areas[i].publicArea.objectAttributes);
     }
 }
 
@@ -95,10 +94,10 @@ static void sizes_that_do_not_add_up_are_malformed(UNUSED void **state)
         size_t at;
         uint8_t high, low;
     } rows[] = {
-        {0, 0, 0}, {0, 0xff, 0xff}, {0, 0, 2},  /* the whole */
-        {2, 0, 5}, {2, 0xff, 0xff},             /* an unknown type */
-        {10, 0xff, 0xff}, {10, 0, 65},          /* the policy's size */
-        {20, 0xff, 0xff}, {20, 0, 129},         /* the point's size */
+        {0, 0, 0},        {0, 0xff, 0xff}, {0, 0, 2}, /* the whole */
+        {2, 0, 5},        {2, 0xff, 0xff},            /* an unknown type */
+        {10, 0xff, 0xff}, {10, 0, 65},                /* the policy's size */
+        {20, 0xff, 0xff}, {20, 0, 129},               /* the point's size */
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct marshalled hostile = area;
@@ -147,7 +146,8 @@ static void an_rsa_key_has_its_modulus_and_exponent(UNUSED void **state)
         uint32_t exponent;
         const char *bytes;
         size_t size;
-    } rows[] = {{0, "\1\0\1", 3}, {65537, "\1\0\1", 3}, {3, "\3", 1}, {0xfffffffb, "\xff\xff\xff\xfb", 4}};
+    } rows[] = {
+        {0, "\1\0\1", 3}, {65537, "\1\0\1", 3}, {3, "\3", 1}, {0xfffffffb, "\xff\xff\xff\xfb", 4}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         TPM2B_PUBLIC public = rsa_area();
         struct public_key key = {0};
@@ -209,16 +209,37 @@ static void abilities_follow_attributes_and_scheme(UNUSED void **state)
         {true, 0, TPM2_ALG_NULL, 0, {.sign = false}},
         {true, R | S, TPM2_ALG_RSASSA, TPM2_ALG_SHA256, {.sign = false}},
         {true, R | D, TPM2_ALG_NULL, 0, {.sign = false}},
-        {true, S, TPM2_ALG_RSASSA, TPM2_ALG_SHA256,
-         {.sign = true, .fixed = true, .fixed_scheme = SCHEME_RSA_PKCS1, .fixed_hash = HASH_SHA256}},
-        {true, S, TPM2_ALG_RSAPSS, TPM2_ALG_SHA384,
+        {true,
+         S,
+         TPM2_ALG_RSASSA,
+         TPM2_ALG_SHA256,
+         {.sign = true,
+          .fixed = true,
+          .fixed_scheme = SCHEME_RSA_PKCS1,
+          .fixed_hash = HASH_SHA256}},
+        {true,
+         S,
+         TPM2_ALG_RSAPSS,
+         TPM2_ALG_SHA384,
          {.sign = true, .fixed = true, .fixed_scheme = SCHEME_RSA_PSS, .fixed_hash = HASH_SHA384}},
-        {true, D, TPM2_ALG_OAEP, TPM2_ALG_SHA1,
-         {.decrypt = true, .fixed = true, .fixed_scheme = SCHEME_RSA_OAEP, .fixed_hash = HASH_SHA1}},
-        {true, D, TPM2_ALG_RSAES, 0,
+        {true,
+         D,
+         TPM2_ALG_OAEP,
+         TPM2_ALG_SHA1,
+         {.decrypt = true,
+          .fixed = true,
+          .fixed_scheme = SCHEME_RSA_OAEP,
+          .fixed_hash = HASH_SHA1}},
+        {true,
+         D,
+         TPM2_ALG_RSAES,
+         0,
          {.decrypt = true, .fixed = true, .fixed_scheme = SCHEME_RSA_PKCS1}},
         {false, S | D, TPM2_ALG_NULL, 0, {.sign = true, .decrypt = true}},
-        {false, S, TPM2_ALG_ECDSA, TPM2_ALG_SHA512,
+        {false,
+         S,
+         TPM2_ALG_ECDSA,
+         TPM2_ALG_SHA512,
          {.sign = true, .fixed = true, .fixed_scheme = SCHEME_ECDSA, .fixed_hash = HASH_SHA512}},
         {false, S, TPM2_ALG_ECDAA, TPM2_ALG_SHA256, {.sign = false}},
         {false, S, TPM2_ALG_ECSCHNORR, TPM2_ALG_SHA256, {.sign = false}},

@@ -210,9 +210,8 @@ static UNUSED TPM2B_PUBLIC wished_public(const struct wish *wish)
                              TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
                              TPMA_OBJECT_NODA | wish->attributes;
     if (wish->type == TPM2_ALG_RSA) {
-        area->parameters.rsaDetail = (TPMS_RSA_PARMS){.symmetric.algorithm = TPM2_ALG_NULL,
-                                                      .scheme.scheme = scheme,
-                                                      .keyBits = 2048};
+        area->parameters.rsaDetail = (TPMS_RSA_PARMS){
+            .symmetric.algorithm = TPM2_ALG_NULL, .scheme.scheme = scheme, .keyBits = 2048};
         area->parameters.rsaDetail.scheme.details.anySig.hashAlg = wish->hash;
     } else {
         area->parameters.eccDetail =
@@ -249,8 +248,7 @@ static UNUSED void make_key(const struct wish *wish, struct made *ret_made)
                      0);
     *ret_made = (struct made){.public_size = 0};
     assert_int_equal(Tss2_MU_TPM2B_PUBLIC_Marshal(out_public, ret_made->public,
-                                                  sizeof(ret_made->public),
-                                                  &ret_made->public_size),
+                                                  sizeof(ret_made->public), &ret_made->public_size),
                      0);
     assert_int_equal(Tss2_MU_TPM2B_PRIVATE_Marshal(out_private, ret_made->private,
                                                    sizeof(ret_made->private),
@@ -280,9 +278,8 @@ static UNUSED void keep_primary(const TPM2B_PUBLIC *template, TPM2_HANDLE at)
     if (template)
         handle = make_primary(esys, template);
     else
-        assert_int_equal(Esys_TR_FromTPMPublic(esys, at, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                               &handle),
-                         0);
+        assert_int_equal(
+            Esys_TR_FromTPMPublic(esys, at, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &handle), 0);
     assert_int_equal(Esys_EvictControl(esys, ESYS_TR_RH_OWNER, handle, ESYS_TR_PASSWORD,
                                        ESYS_TR_NONE, ESYS_TR_NONE, at, &kept),
                      0);

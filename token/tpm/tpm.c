@@ -6,6 +6,7 @@
 #include "token/base/log.h"
 #include "token/tpm/connection.h"
 #include "token/tpm/error.h"
+#include "token/tpm/protection.h"
 #include "token/tpm/tcti.h"
 
 /* All TPMs of the process; changed at C_Initialize and C_Finalize only, under
@@ -32,6 +33,7 @@ CK_RV tpm_acquire(const char *choice, struct tpm **ret_tpm)
         return rv;
     }
     tpm->references = 1;
+    tpm->session = ESYS_TR_NONE;
     tpm->next = all;
     all = tpm;
     *ret_tpm = tpm;
@@ -46,6 +48,7 @@ void tpm_release(struct tpm *tpm)
     while (*link != tpm)
         link = &(*link)->next;
     *link = tpm->next;
+    protection_end(tpm);
     tpm_disconnect(tpm);
     lock_free(tpm->lock);
     free(tpm->choice);
@@ -88,6 +91,7 @@ void tpm_disconnect(struct tpm *tpm)
 {
     tpm_key_forget_all(tpm);
     tpm->no_persistent_parent = false;
+    tpm->session = ESYS_TR_NONE;
     if (tpm->esys)
         Esys_Finalize(&tpm->esys);
     tpm->esys = NULL;

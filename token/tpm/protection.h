@@ -1,0 +1,23 @@
+/* Bus protection: authorisation in a salted HMAC session with parameter
+ * encryption, so that neither the PIN nor a decrypted secret crosses a chip's bus
+ * in the clear. One session for a connection. Inside the room only; the
+ * connection's lock is held. */
+#ifndef SIGNET_TPM_PROTECTION_H
+#define SIGNET_TPM_PROTECTION_H
+
+#include <tss2/tss2_esys.h>
+
+#include "token/tpm/connection.h"
+
+/* Starts the connection's session unless there is one, salted by `parent`, a
+ * loaded storage key; ESYS_TR_NONE: the storage primary is made for it. */
+TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, const char **ret_command);
+
+/* Sets the session up for the next command: its first parameter encrypted, and
+ * that of the response if `encrypt_response`. */
+TSS2_RC protection_use(struct tpm *tpm, bool encrypt_response);
+
+/* Ends the session in the TPM; harmless if there is none. */
+void protection_end(struct tpm *tpm);
+
+#endif
