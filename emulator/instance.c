@@ -37,6 +37,7 @@ static void power_off(struct instance *instance)
     if (instance->tpm)
         instance->tpm->operations->close(instance->tpm);
     instance->tpm = NULL;
+    instance->opened = false;
     instance->in_step = false;
     blob_free(&instance->permanent);
     control_close(&instance->control);
@@ -85,6 +86,8 @@ TSS2_RC instance_open(struct instance *instance)
         rc = open_parts(instance);
         if (rc != TSS2_RC_SUCCESS)
             power_off(instance);
+        else
+            instance->opened = true;
     }
     instance_leave(instance);
     return rc;
@@ -108,7 +111,12 @@ static TSS2_RC replace_damaged(struct instance *instance)
     instance->permanent = (struct blob){NULL, 0};
     instance->in_step = false;
     connections_forget_loaded(instance);
-    return libtpms_open(&instance->tpm);
+    if (instance->opened)
+        return libtpms_open(&instance->tpm);
+    /* It was only being opened: instance_open does all of that again. */
+    control_close(&instance->control);
+    directory_drop_locks(&instance->directory);
+    return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC become_child(struct instance *instance)

@@ -17,12 +17,11 @@ static void views_are_equal_by_length_and_content(UNUSED void **state)
         const char *b;
         bool equal;
     } rows[] = {
-        {"", "", true},       {NULL, "", true},    {"a", "a", true},   {"a", "b", false},
+        {"", "", true},       {NULL, "", true},     {"a", "a", true},   {"a", "b", false},
         {"ab", "abc", false}, {"abc", "ab", false}, {"a", NULL, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        assert_int_equal(view_equal(view_string(rows[i].a), view_string(rows[i].b)),
-                         rows[i].equal);
+        assert_int_equal(view_equal(view_string(rows[i].a), view_string(rows[i].b)), rows[i].equal);
 }
 
 static void new_bytes_are_zero(UNUSED void **state)

@@ -57,6 +57,18 @@ void config_problem_add(struct config *config, unsigned line, unsigned column, c
     reason_set(&problem->reason, "%s", text);
 }
 
+/* A terminated copy of text that is not; the caller frees it. */
+static char *string_of(struct view text)
+{
+    char *copy = malloc(text.size + 1);
+    if (!copy)
+        return NULL;
+    if (text.size)
+        memcpy(copy, text.data, text.size);
+    copy[text.size] = 0;
+    return copy;
+}
+
 static struct config_section *find_section(struct config *config, struct view name)
 {
     for (size_t i = 0; i < config->section_count; i++)
@@ -73,7 +85,7 @@ static CK_RV add_section(struct reader *reader, struct view name, bool broken)
     if (!sections)
         return CKR_HOST_MEMORY;
     config->sections = sections;
-    char *copy = strndup(name.size ? (const char *)name.data : "", name.size);
+    char *copy = string_of(name);
     if (!copy)
         return CKR_HOST_MEMORY;
     reader->section = &sections[config->section_count++];
@@ -185,7 +197,7 @@ static CK_RV add_entry(struct config_section *section, struct view key, struct v
     section->entries = entries;
     struct config_entry entry = {
         .key = normal_key(key),
-        .value = strndup(value.size ? (const char *)value.data : "", value.size),
+        .value = string_of(value),
         .line = line,
     };
     if (!entry.key || !entry.value) {

@@ -57,6 +57,11 @@ void lock_take(struct lock *lock)
         pthread_mutex_lock(&lock->system);
 }
 
+bool lock_try(struct lock *lock)
+{
+    return !lock->take && pthread_mutex_trylock(&lock->system) == 0;
+}
+
 void lock_release(struct lock *lock)
 {
     if (lock->release)

@@ -13,6 +13,10 @@ void lock_configure(const CK_C_INITIALIZE_ARGS *functions);
 
 CHECKED CK_RV lock_new(struct lock **ret_lock);
 void lock_take(struct lock *lock);
+
+/* True if it could be taken at once; never with the application's functions, which
+ * have no such thing. */
+bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 
 /* NULL is fine. */

@@ -50,10 +50,8 @@ static CK_RV release(void *mutex)
 
 static CK_C_INITIALIZE_ARGS application(void)
 {
-    return (CK_C_INITIALIZE_ARGS){.CreateMutex = create,
-                                  .DestroyMutex = destroy,
-                                  .LockMutex = take,
-                                  .UnlockMutex = release};
+    return (CK_C_INITIALIZE_ARGS){
+        .CreateMutex = create, .DestroyMutex = destroy, .LockMutex = take, .UnlockMutex = release};
 }
 
 static int begin(UNUSED void **state)
@@ -131,6 +129,24 @@ static void no_functions_are_the_systems(UNUSED void **state)
     assert_int_equal(counts.made, 0);
 }
 
+static void trying_takes_only_a_free_lock_of_the_system(UNUSED void **state)
+{
+    CK_C_INITIALIZE_ARGS functions = application();
+    struct lock *systems = NULL, *theirs = NULL;
+    assert_ok(lock_new(&systems));
+    assert_true(lock_try(systems));
+    assert_false(lock_try(systems));
+    lock_release(systems);
+    assert_true(lock_try(systems));
+    lock_release(systems);
+    lock_free(systems);
+    lock_configure(&functions);
+    assert_ok(lock_new(&theirs));
+    assert_false(lock_try(theirs));
+    lock_free(theirs);
+    assert_int_equal(counts.taken, 0);
+}
+
 struct shared {
     struct lock *lock;
     unsigned value;
@@ -169,6 +185,7 @@ int main(void)
         lock_test(a_mutex_that_cannot_be_made_is_no_lock),
         lock_test(a_lock_keeps_the_functions_that_made_it),
         lock_test(no_functions_are_the_systems),
+        lock_test(trying_takes_only_a_free_lock_of_the_system),
         lock_test(the_systems_lock_keeps_threads_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,9 +76,9 @@ static void a_line_has_time_process_room_level_and_sentence(UNUSED void **state)
     assert_true(log_open(LOG_FILE, LOG_LEVEL_DEBUG));
     log_line(LOG_LEVEL_INFO, "tpm", "connected to '%s'", "x");
     struct bytes text = read_file(LOG_FILE);
-    assert_int_equal(sscanf((const char *)text.data,
-                            "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ signet[%ld] %n", &year, &month, &day,
-                            &hour, &minute, &second, &millisecond, &process, &used),
+    assert_int_equal(sscanf((const char *)text.data, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ signet[%ld] %n",
+                            &year, &month, &day, &hour, &minute, &second, &millisecond, &process,
+                            &used),
                      8);
     assert_int_equal(process, getpid());
     assert_string_equal((const char *)text.data + used, "tpm info: connected to 'x'\n");

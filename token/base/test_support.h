@@ -56,9 +56,8 @@ static char test_directory[64];
  * nothing of the caller's configuration reaches them. */
 static UNUSED int enter_directory(UNUSED void **state)
 {
-    static const char *const foreign[] = {"SIGNET_CONF",      "OPENSSL_PKCS11_CONF",
-                                          "XDG_CONFIG_HOME",  "SIGNET_LOG",
-                                          "SIGNET_LOG_LEVEL", "OPENSSL_CONF"};
+    static const char *const foreign[] = {"SIGNET_CONF", "OPENSSL_PKCS11_CONF", "XDG_CONFIG_HOME",
+                                          "SIGNET_LOG",  "SIGNET_LOG_LEVEL",    "OPENSSL_CONF"};
     for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
         unsetenv(foreign[i]);
     snprintf(test_directory, sizeof(test_directory), "/tmp/signet-test.XXXXXX");

@@ -343,7 +343,8 @@ static void a_persistent_key_must_be_the_promised_one(UNUSED void **state)
     struct bytes signature = {0}, digest = digest_of(HASH_SHA256);
     struct reason reason = {0};
     keep_primary(&template, 0x81000020);
-    assert_ok(tpm_key_from_handle(tpm, 0x81000020, TPM_PROTECTION_AUTO, key_public(keys[EC_ANY]), &key, &reason));
+    assert_ok(tpm_key_from_handle(tpm, 0x81000020, TPM_PROTECTION_AUTO, key_public(keys[EC_ANY]),
+                                  &key, &reason));
     assert_true(key_needs_login(key));
     assert_rv(key_login(key, (struct view){0}), CKR_DEVICE_ERROR);
     assert_rv(

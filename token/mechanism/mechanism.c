@@ -51,6 +51,8 @@ CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *ke
     if (public_key->algorithm == KEY_ALGORITHM_NONE && !key)
         return 0;
     const struct scheme scheme = {.kind = mechanism->kind, .hash = mechanism->hash};
+    const CK_FLAGS operations =
+        CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT | CKF_DERIVE | CKF_DIGEST;
     static const struct {
         CK_FLAGS flag;
         enum key_use use;
@@ -63,7 +65,8 @@ CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *ke
     for (size_t i = 0; i < ARRAY_SIZE(private_uses); i++)
         if (flags & private_uses[i].flag && (!key || !key_can(key, private_uses[i].use, &scheme)))
             flags &= ~private_uses[i].flag;
-    return flags;
+    /* What says how, like CKF_EC_NAMEDCURVE, is nothing without an operation. */
+    return flags & operations ? flags : 0;
 }
 
 enum hash mechanism_hash(CK_MECHANISM_TYPE type)

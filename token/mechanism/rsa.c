@@ -10,7 +10,9 @@ static size_t block(const struct job *job)
 /* PKCS #1 v1.5 takes 11 bytes, a plain block none; decryption takes one block. */
 static size_t pkcs1_limit(const struct job *job)
 {
-    return job->operation == CKF_DECRYPT ? block(job) : block(job) - 11;
+    if (job->operation == CKF_DECRYPT)
+        return block(job);
+    return block(job) > 11 ? block(job) - 11 : 0;
 }
 
 static size_t raw_limit(const struct job *job)

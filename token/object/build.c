@@ -267,8 +267,8 @@ CK_RV object_describe_public_key(const struct attributes *attributes, struct pub
             rv = bytes_copy(&key.exponent,
                             without_zeros(attributes_value(attributes, CKA_PUBLIC_EXPONENT)));
     }
-    bool whole = type == CKK_EC ? key.curve.size && key.point.size
-                                : key.modulus.size && key.exponent.size;
+    bool whole =
+        type == CKK_EC ? key.curve.size && key.point.size : key.modulus.size && key.exponent.size;
     if (rv == CKR_OK && !whole)
         rv = CKR_TEMPLATE_INCOMPLETE;
     if (rv != CKR_OK) {

@@ -62,9 +62,8 @@ static void assert_common(const struct object *object, CK_OBJECT_CLASS class, co
 /* What NSS, GnuTLS and OpenSC ask of a private key (they fail without it). */
 static void assert_private(const struct object *object, bool in_tpm)
 {
-    static const CK_ATTRIBUTE_TYPE off[] = {CKA_EXTRACTABLE,         CKA_UNWRAP,
-                                            CKA_SIGN_RECOVER,        CKA_WRAP_WITH_TRUSTED,
-                                            CKA_ALWAYS_AUTHENTICATE};
+    static const CK_ATTRIBUTE_TYPE off[] = {CKA_EXTRACTABLE, CKA_UNWRAP, CKA_SIGN_RECOVER,
+                                            CKA_WRAP_WITH_TRUSTED, CKA_ALWAYS_AUTHENTICATE};
     static const CK_ATTRIBUTE_TYPE tpm[] = {CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_LOCAL};
     assert_common(object, CKO_PRIVATE_KEY, "0123456789abcdef-private");
     assert_text(object, CKA_ID, "id");
@@ -231,7 +230,7 @@ static void points_are_wrapped_with_short_and_long_lengths(UNUSED void **state)
         size_t size;
         uint8_t head[3];
         size_t head_size;
-    } rows[] = {{1, {4, 1}, 2},           {65, {4, 65}, 2},           {127, {4, 127}, 2},
+    } rows[] = {{1, {4, 1}, 2},           {65, {4, 65}, 2},         {127, {4, 127}, 2},
                 {128, {4, 0x81, 128}, 3}, {133, {4, 0x81, 133}, 3}, {255, {4, 0x81, 255}, 3}};
     uint8_t point[256];
     struct bytes der = {0};

@@ -41,8 +41,7 @@ static void booleans_change_as_their_rule_says(UNUSED void **state)
         {begin_secret, CKA_LOCAL, true, CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_READ_ONLY, 0},
         {begin_public_rsa, CKA_VERIFY, true, CKR_OK, CKR_OK, CKR_OK},
         {begin_public_rsa, CKA_TRUSTED, true, CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_READ_ONLY, 0},
-        {begin_public_rsa, CKA_SIGN, true, CKR_TEMPLATE_INCONSISTENT, CKR_TEMPLATE_INCONSISTENT,
-         0},
+        {begin_public_rsa, CKA_SIGN, true, CKR_TEMPLATE_INCONSISTENT, CKR_TEMPLATE_INCONSISTENT, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct attributes attributes = attributes_of(rows[i].begin);
@@ -64,8 +63,10 @@ static void what_an_object_is_made_of_does_not_change(UNUSED void **state)
     static const struct {
         beginning begin;
         CK_ATTRIBUTE_TYPE type;
-    } rows[] = {{begin_secret, CKA_VALUE},       {begin_public_rsa, CKA_MODULUS},
-                {begin_public_ec, CKA_EC_POINT}, {begin_certificate, CKA_VALUE},
+    } rows[] = {{begin_secret, CKA_VALUE},
+                {begin_public_rsa, CKA_MODULUS},
+                {begin_public_ec, CKA_EC_POINT},
+                {begin_certificate, CKA_VALUE},
                 {begin_certificate, CKA_SUBJECT}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct attributes attributes = attributes_of(rows[i].begin);
@@ -155,9 +156,9 @@ static void attributes_keep_to_their_limits(UNUSED void **state)
               CKR_TEMPLATE_INCONSISTENT);
     assert_ok(attributes_set_ulong(&attributes, 5, 50));
     assert_int_equal(attributes_ulong(&attributes, 5, 0), 50);
-    assert_rv(attributes_set(&attributes, 5,
-                             (struct view){(const uint8_t *)"", ATTRIBUTE_MAX_SIZE + 1}),
-              CKR_ATTRIBUTE_VALUE_INVALID);
+    assert_rv(
+        attributes_set(&attributes, 5, (struct view){(const uint8_t *)"", ATTRIBUTE_MAX_SIZE + 1}),
+        CKR_ATTRIBUTE_VALUE_INVALID);
     assert_int_equal(attributes_ulong(&attributes, 5, 0), 50);
     assert_int_equal(attributes.count, ATTRIBUTES_MAX_COUNT);
     attributes_clear(&attributes);

@@ -25,8 +25,8 @@ static CK_RV answer(enum schema_origin origin, const struct template *template)
 
 static void what_each_class_needs_is_enough(UNUSED void **state)
 {
-    static const beginning beginnings[] = {begin_data,        begin_secret,      begin_public_rsa,
-                                           begin_public_ec,   begin_private_rsa, begin_certificate};
+    static const beginning beginnings[] = {begin_data,      begin_secret,      begin_public_rsa,
+                                           begin_public_ec, begin_private_rsa, begin_certificate};
     for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++) {
         struct template template;
         beginnings[i](&template);
@@ -36,8 +36,8 @@ static void what_each_class_needs_is_enough(UNUSED void **state)
 
 static void without_one_of_them_the_template_is_incomplete(UNUSED void **state)
 {
-    static const beginning beginnings[] = {begin_data,       begin_secret,      begin_public_rsa,
-                                           begin_public_ec,  begin_private_rsa, begin_certificate};
+    static const beginning beginnings[] = {begin_data,      begin_secret,      begin_public_rsa,
+                                           begin_public_ec, begin_private_rsa, begin_certificate};
     for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++) {
         struct template whole;
         beginnings[i](&whole);
@@ -261,8 +261,7 @@ static void a_template_has_a_largest_size(UNUSED void **state)
         list[i] = (CK_ATTRIBUTE){CKA_CLASS, &class, sizeof(class)};
     assert_ok(schema_build(SCHEMA_CREATE, list, ATTRIBUTES_MAX_COUNT, NULL, &attributes));
     assert_ok(schema_change(&attributes, list, ATTRIBUTES_MAX_COUNT, false));
-    assert_rv(schema_change(&attributes, list, ARRAY_SIZE(list), false),
-              CKR_TEMPLATE_INCONSISTENT);
+    assert_rv(schema_change(&attributes, list, ARRAY_SIZE(list), false), CKR_TEMPLATE_INCONSISTENT);
     attributes_clear(&attributes);
     poison(attributes);
     assert_rv(schema_build(SCHEMA_CREATE, list, ARRAY_SIZE(list), NULL, &attributes),

@@ -11,7 +11,8 @@
 #define MAX_TEMPLATE 16
 
 /* A template that owns its values. */
-struct template {
+struct template
+{
     CK_ATTRIBUTE list[MAX_TEMPLATE];
     CK_ULONG numbers[MAX_TEMPLATE];
     CK_BBOOL bools[MAX_TEMPLATE];
@@ -119,9 +120,7 @@ static UNUSED bool idle_can(const struct key *key, enum key_use use,
                             UNUSED const struct scheme *scheme)
 {
     const struct idle_key *idle = (const struct idle_key *)key;
-    return use == KEY_USE_SIGN      ? idle->sign
-           : use == KEY_USE_DECRYPT ? idle->decrypt
-                                    : idle->derive;
+    return use == KEY_USE_SIGN ? idle->sign : use == KEY_USE_DECRYPT ? idle->decrypt : idle->derive;
 }
 
 static UNUSED struct idle_key *idle_key_new(const struct public_key *public_key)

@@ -162,7 +162,7 @@ static CK_RV read_file(struct configuration *configuration)
 }
 
 /* `key=value; key=value`: the same words as in a file. They are read twice, as
- * global ones and as those of one section. p11-kit may add " verbose=yes". */
+ * global ones and as those of one section. */
 static CK_RV read_inline(const char *string, struct configuration *configuration)
 {
     char *pairs CLEANUP(free_string) = strdup(string);
@@ -188,42 +188,56 @@ static CK_RV read_inline(const char *string, struct configuration *configuration
     return config_parse(view_string(text), &configuration->config);
 }
 
-/* Without "conf=", quotes, and what p11-kit adds. */
-static char *conf_path(const char *string)
+static size_t trimmed_size(const char *string, size_t size)
+{
+    while (size && strchr(" \t\r\n", string[size - 1]))
+        size--;
+    return size;
+}
+
+/* Without surrounding blanks and the " verbose=yes" that p11-kit may add; NULL
+ * without memory. */
+static char *trimmed(const char *string)
 {
     static const char added[] = " verbose=yes";
+    string += strspn(string, " \t\r\n");
+    size_t size = trimmed_size(string, strlen(string));
+    size_t kept = size > strlen(added) ? size - strlen(added) : size;
+    if (strncmp(string + kept, added, size - kept) == 0)
+        size = trimmed_size(string, kept);
+    return strndup(string, size);
+}
+
+/* Without "conf=" and quotes. */
+static CK_RV conf_path(const char *string, char **ret_path)
+{
     const char *value = string + strlen("conf=");
     size_t size = strlen(value);
-    if (size > strlen(added) && strcmp(value + size - strlen(added), added) == 0)
-        size -= strlen(added);
-    while (size && (value[size - 1] == ' ' || value[size - 1] == '\n'))
-        size--;
     if (size >= 2 && value[0] == '"' && value[size - 1] == '"') {
         value++;
         size -= 2;
     }
     char *copy CLEANUP(free_string) = strndup(value, size);
-    char *path = NULL;
-    if (!copy || store_expand(copy, NULL, &path, NULL) != CKR_OK)
-        return NULL;
-    return path;
+    if (!copy)
+        return CKR_HOST_MEMORY;
+    CK_RV rv = store_expand(copy, NULL, ret_path, NULL);
+    return rv == CKR_FUNCTION_FAILED ? CKR_ARGUMENTS_BAD : rv;
 }
 
-static CK_RV read_string(const char *string, struct configuration *configuration, bool *ret_read)
+static CK_RV read_string(const char *given, struct configuration *configuration, bool *ret_read)
 {
-    while (string && (*string == ' ' || *string == '\n' || *string == '\t'))
-        string++;
-    *ret_read = string && *string;
+    char *string CLEANUP(free_string) = trimmed(given ? given : "");
+    if (!string)
+        return CKR_HOST_MEMORY;
+    *ret_read = *string;
     if (!*ret_read)
         return CKR_OK;
     if (!strchr(string, '='))
         return CKR_ARGUMENTS_BAD;
     if (strncmp(string, "conf=", 5) != 0)
         return read_inline(string, configuration);
-    configuration->path = conf_path(string);
-    if (!configuration->path)
-        return CKR_HOST_MEMORY;
-    return read_file(configuration);
+    CK_RV rv = conf_path(string, &configuration->path);
+    return rv != CKR_OK ? rv : read_file(configuration);
 }
 
 static CK_RV read_any(const char *string, struct configuration *configuration)

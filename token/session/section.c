@@ -253,11 +253,22 @@ CK_RV section_change_serial(struct token *token, const char *name)
     return rv != CKR_OK ? rv : hash_serial(token, bytes_view(&identity));
 }
 
+/* Cut to the field's room, never inside a UTF-8 character. */
+static void set_text(char *field, size_t size, const char *text)
+{
+    size_t end = strlen(text);
+    if (end >= size)
+        for (end = size - 1; end && (text[end] & 0xc0) == 0x80;)
+            end--;
+    memcpy(field, text, end);
+    field[end] = 0;
+}
+
 static CK_RV read_serial(const struct config_section *section, struct token *token)
 {
     const char *value = config_value(section, "serial number");
     if (value && *value) {
-        snprintf(token->serial, sizeof(token->serial), "%s", value);
+        set_text(token->serial, sizeof(token->serial), value);
         return CKR_OK;
     }
     const struct bytes *spki = &token->material.public_key.spki;
@@ -285,11 +296,11 @@ static CK_RV read_names(const struct configuration *configuration,
     const char *description = config_value(section, "slot description");
     const char *manufacturer = configuration_value(configuration, section, "manufacturer id");
     const char *model = configuration_value(configuration, section, "model");
-    snprintf(token->description, sizeof(token->description), "%s",
+    set_text(token->description, sizeof(token->description),
              description ? description : section->name);
-    snprintf(token->manufacturer, sizeof(token->manufacturer), "%s",
+    set_text(token->manufacturer, sizeof(token->manufacturer),
              manufacturer ? manufacturer : "Signet");
-    snprintf(token->model, sizeof(token->model), "%s", model ? model : default_model(token));
+    set_text(token->model, sizeof(token->model), model ? model : default_model(token));
     reason->line = id ? id->line : 0;
     CK_RV rv = bytes_copy(&token->label, view_string(label ? label : section->name));
     if (rv == CKR_OK)

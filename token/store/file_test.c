@@ -151,13 +151,20 @@ static void paths_are_expanded_as_documented(UNUSED void **state)
     static const struct {
         const char *value, *directory, *expected;
     } rows[] = {
-        {"/a/b", "/etc", "/a/b"},       {"a/b", "/etc", "/etc/a/b"},
-        {"a/b", NULL, "a/b"},           {"../b", "/etc", "/etc/../b"},
-        {"~/key", "/etc", "/h/key"},    {"~", "/etc", "/h"},
-        {"%h/key", "/etc", "/h/key"},   {"/x%h", "/etc", "/x/h"},
-        {"100%%", "/etc", "/etc/100%"}, {"%%h", NULL, "%h"},
-        {"~user", "/etc", "/etc/~user"}, {"a~", "/etc", "/etc/a~"},
-        {"/a/~/b", "/etc", "/a/~/b"},   {"~/%%u", NULL, "/h/%u"},
+        {"/a/b", "/etc", "/a/b"},
+        {"a/b", "/etc", "/etc/a/b"},
+        {"a/b", NULL, "a/b"},
+        {"../b", "/etc", "/etc/../b"},
+        {"~/key", "/etc", "/h/key"},
+        {"~", "/etc", "/h"},
+        {"%h/key", "/etc", "/h/key"},
+        {"/x%h", "/etc", "/x/h"},
+        {"100%%", "/etc", "/etc/100%"},
+        {"%%h", NULL, "%h"},
+        {"~user", "/etc", "/etc/~user"},
+        {"a~", "/etc", "/etc/a~"},
+        {"/a/~/b", "/etc", "/a/~/b"},
+        {"~/%%u", NULL, "/h/%u"},
     };
     setenv("HOME", "/h", 1);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -216,8 +223,12 @@ static void the_directory_of_a_path_is_what_precedes_its_name(UNUSED void **stat
 {
     static const struct {
         const char *path, *directory;
-    } rows[] = {{"/etc/signet.conf", "/etc"}, {"/signet.conf", "/"}, {"signet.conf", "."},
-                {"a/b/c", "a/b"},             {"", "."},             {"./x", "."}};
+    } rows[] = {{"/etc/signet.conf", "/etc"},
+                {"/signet.conf", "/"},
+                {"signet.conf", "."},
+                {"a/b/c", "a/b"},
+                {"", "."},
+                {"./x", "."}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char *directory = NULL;
         assert_ok(store_directory(rows[i].path, &directory));

@@ -3,6 +3,7 @@
 #ifndef SIGNET_TPM_CONNECTION_H
 #define SIGNET_TPM_CONNECTION_H
 
+#include <sys/types.h>
 #include <tss2/tss2_esys.h>
 
 #include "token/base/lock.h"
@@ -15,6 +16,7 @@ struct tpm {
     unsigned references;
     char *choice;
     struct lock *lock;
+    pid_t pid; /* who connected */
     TSS2_TCTI_CONTEXT *tcti;
     ESYS_CONTEXT *esys;        /* NULL: not connected */
     ESYS_TR session;           /* of bus protection; ESYS_TR_NONE: none yet */

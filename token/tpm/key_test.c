@@ -198,6 +198,36 @@ static void the_authorisation_is_checked_without_a_signature(UNUSED void **state
     watched_close(&watched, tpm);
 }
 
+static bool crosses_in_clear(enum tpm_protection protection, const struct made *made)
+{
+    struct watched watched;
+    struct tpm *tpm = watched_tpm(&watched);
+    struct tpm_key_source source = source_of(made);
+    struct tpm_key *key = NULL;
+    struct reason reason = {0};
+    source.protection = protection;
+    assert_ok(tpm_key_new(tpm, &source, &key, &reason));
+    watched.secret = "a secret PIN";
+    for (int i = 0; i < 2; i++) {
+        assert_ok(tpm_key_check_auth(key, view_string(watched.secret)));
+        assert_rv(tpm_key_check_auth(key, view_string("wrong")), CKR_PIN_INCORRECT);
+    }
+    bool seen = watched.seen;
+    tpm_key_free(key);
+    watched_close(&watched, tpm);
+    return seen;
+}
+
+static void a_protected_authorisation_never_crosses_in_clear(UNUSED void **state)
+{
+    const struct wish wish = {
+        .type = TPM2_ALG_ECC, .attributes = TPMA_OBJECT_SIGN_ENCRYPT, .auth = "a secret PIN"};
+    struct made made;
+    make_key(&wish, &made);
+    assert_true(crosses_in_clear(TPM_PROTECTION_OFF, &made));
+    assert_false(crosses_in_clear(TPM_PROTECTION_ON, &made));
+}
+
 static void a_key_without_connection_is_freed_in_silence(UNUSED void **state)
 {
     struct tpm *tpm = NULL;
@@ -237,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_broke_is_made_anew_once),
         cmocka_unit_test(an_authorisation_beyond_all_sizes_is_never_sent),
         cmocka_unit_test(the_authorisation_is_checked_without_a_signature),
+        cmocka_unit_test(a_protected_authorisation_never_crosses_in_clear),
         cmocka_unit_test(a_key_without_connection_is_freed_in_silence),
         cmocka_unit_test(tpms_are_shared_by_their_choice),
     };

@@ -69,11 +69,19 @@ struct watched {
     uint8_t first[4096]; /* the first command with code `keep` */
     size_t first_size;
     uint32_t keep;
+    const char *secret; /* looked for in all that goes to and fro */
+    bool seen;
     uint32_t fault_code;
     uint32_t fault_rc;
     unsigned fault_times;
     bool answer_fault;
 };
+
+static UNUSED void look_for_secret(struct watched *watched, const uint8_t *data, size_t size)
+{
+    if (watched->secret && memmem(data, size, watched->secret, strlen(watched->secret)))
+        watched->seen = true;
+}
 
 static UNUSED TSS2_RC watched_transmit(TSS2_TCTI_CONTEXT *context, size_t size,
                                        const uint8_t *command)
@@ -82,6 +90,7 @@ static UNUSED TSS2_RC watched_transmit(TSS2_TCTI_CONTEXT *context, size_t size,
     uint32_t code;
     memcpy(&code, command + 6, sizeof(code));
     code = be32toh(code);
+    look_for_secret(watched, command, size);
     if (watched->count < ARRAY_SIZE(watched->codes))
         watched->codes[watched->count++] = code;
     if (code == watched->keep && !watched->first_size && size <= sizeof(watched->first)) {
@@ -101,8 +110,12 @@ static UNUSED TSS2_RC watched_receive(TSS2_TCTI_CONTEXT *context, size_t *size, 
                                       int32_t timeout)
 {
     struct watched *watched = (struct watched *)context;
-    if (!watched->answer_fault)
-        return Tss2_Tcti_Receive(watched->child, size, response, timeout);
+    if (!watched->answer_fault) {
+        TSS2_RC rc = Tss2_Tcti_Receive(watched->child, size, response, timeout);
+        if (rc == TSS2_RC_SUCCESS && response)
+            look_for_secret(watched, response, *size);
+        return rc;
+    }
     uint8_t answer[10] = {0x80, 0x01, 0, 0, 0, 10};
     uint32_t rc = htobe32(watched->fault_rc);
     memcpy(answer + 6, &rc, sizeof(rc));

@@ -1,11 +1,14 @@
 #include "token/tpm/tpm.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "token/base/log.h"
 #include "token/tpm/connection.h"
 #include "token/tpm/error.h"
+#include "token/tpm/loaded.h"
 #include "token/tpm/protection.h"
 #include "token/tpm/tcti.h"
 
@@ -70,8 +73,29 @@ enum tpm_kind tpm_kind(const struct tpm *tpm)
     return tcti_kind(tpm->choice);
 }
 
+/* A TPM without a resource manager keeps what a program that ends without
+ * C_Finalize leaves loaded, and soon has no room for others. */
+static void flush_at_exit(void)
+{
+    for (struct tpm *tpm = all; tpm; tpm = tpm->next) {
+        enum tpm_kind kind = tpm_kind(tpm);
+        bool plain = kind == TPM_KIND_SWTPM || kind == TPM_KIND_OTHER;
+        if (!plain || tpm->pid != getpid() || !lock_try(tpm->lock))
+            continue;
+        if (tpm->esys)
+            tpm_key_flush_all(tpm);
+        lock_release(tpm->lock);
+    }
+}
+
+static void register_at_exit(void)
+{
+    (void)atexit(flush_at_exit);
+}
+
 CK_RV tpm_connect(struct tpm *tpm)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (tpm->esys)
         return CKR_OK;
     CK_RV rv = tcti_open(tpm->choice, &tpm->tcti);
@@ -83,6 +107,8 @@ CK_RV tpm_connect(struct tpm *tpm)
         tcti_close(&tpm->tcti);
         return tpm_error("Esys_Initialize", rc);
     }
+    tpm->pid = getpid();
+    (void)pthread_once(&once, register_at_exit);
     log_line(LOG_LEVEL_INFO, "tpm", "connected to '%s'", tpm->choice);
     return CKR_OK;
 }

@@ -1,0 +1,212 @@
+#include "token/object/test_support.h"
+
+#include "token/mechanism/ecdh.h"
+#include "token/mechanism/family.h"
+
+/* The table itself. */
+
+#define OPERATIONS (CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN | CKF_VERIFY | CKF_DERIVE)
+#define CURVES (CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS)
+
+static size_t row_count(void)
+{
+    size_t count = 0;
+    while (mechanism_at(count))
+        count++;
+    return count;
+}
+
+static void every_row_is_found_by_its_type_and_by_no_other(UNUSED void **state)
+{
+    assert_true(row_count() >= 20);
+    for (size_t i = 0; i < row_count(); i++)
+        assert_ptr_equal(mechanism_find(mechanism_at(i)->type), mechanism_at(i));
+    assert_null(mechanism_find(CKM_VENDOR_DEFINED + 1));
+    assert_null(mechanism_find(CK_UNAVAILABLE_INFORMATION));
+    assert_null(mechanism_at(row_count()));
+    assert_null(mechanism_at(SIZE_MAX));
+}
+
+static void every_row_makes_sense(UNUSED void **state)
+{
+    for (size_t i = 0; i < row_count(); i++) {
+        const struct mechanism *row = mechanism_at(i);
+        assert_non_null(row->family);
+        assert_int_not_equal(row->flags & OPERATIONS, 0);
+        assert_int_equal(row->flags & ~(CK_FLAGS)(OPERATIONS | CURVES), 0);
+        assert_true(row->min_size <= row->max_size);
+        if (row->flags & CKF_DERIVE)
+            continue;
+        /* What job_new and job_update will call. */
+        assert_non_null(row->family->parameters);
+        assert_true(row->hash != HASH_NONE || row->family->input_limit);
+        assert_true(!(row->flags & (CKF_ENCRYPT | CKF_DECRYPT)) || row->hash == HASH_NONE);
+        /* Who signs also verifies, who decrypts also encrypts. */
+        assert_int_equal(!(row->flags & CKF_SIGN), !(row->flags & CKF_VERIFY));
+        assert_int_equal(!(row->flags & CKF_DECRYPT), !(row->flags & CKF_ENCRYPT));
+    }
+}
+
+static void sizes_and_curves_follow_the_kind_of_key(UNUSED void **state)
+{
+    for (size_t i = 0; i < row_count(); i++) {
+        const struct mechanism *row = mechanism_at(i);
+        bool digest = row->algorithm == KEY_ALGORITHM_NONE;
+        bool ec = row->algorithm == KEY_ALGORITHM_EC;
+        assert_int_equal(digest, (row->flags & CKF_DIGEST) != 0);
+        assert_int_equal(row->flags & CURVES, ec ? CURVES : 0);
+        assert_int_equal(!digest, row->max_size > 0);
+        if (!digest)
+            assert_int_equal(mechanism_key_type(row), ec ? CKK_EC : CKK_RSA);
+    }
+}
+
+static void digests_are_named_by_their_mechanism(UNUSED void **state)
+{
+    static const struct {
+        CK_MECHANISM_TYPE type;
+        enum hash hash;
+    } rows[] = {{CKM_SHA_1, HASH_SHA1},          {CKM_SHA224, HASH_SHA224},
+                {CKM_SHA256, HASH_SHA256},       {CKM_SHA384, HASH_SHA384},
+                {CKM_SHA512, HASH_SHA512},       {CKM_SHA256_RSA_PKCS, HASH_NONE},
+                {CKM_ECDSA_SHA256, HASH_NONE},   {CKM_MD5, HASH_NONE},
+                {CKM_VENDOR_DEFINED, HASH_NONE}, {0, HASH_NONE}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(mechanism_hash(rows[i].type), rows[i].hash);
+}
+
+static CK_FLAGS operations(CK_MECHANISM_TYPE type, const struct key *key,
+                           const struct public_key *public_key)
+{
+    const struct mechanism *row = mechanism_find(type);
+    assert_non_null(row);
+    CK_FLAGS flags = mechanism_flags(row, key, public_key);
+    /* Without an operation it is not to be listed at all. */
+    if (!(flags & OPERATIONS))
+        assert_int_equal(flags, 0);
+    return flags & OPERATIONS;
+}
+
+struct abilities {
+    bool sign, decrypt, derive;
+};
+
+static CK_FLAGS with_key(CK_MECHANISM_TYPE type, enum key_algorithm algorithm,
+                         struct abilities abilities)
+{
+    const struct public_key public_key = {.algorithm = algorithm};
+    struct idle_key *idle = idle_key_new(&public_key);
+    idle->sign = abilities.sign;
+    idle->decrypt = abilities.decrypt;
+    idle->derive = abilities.derive;
+    CK_FLAGS flags = operations(type, &idle->key, &public_key);
+    key_unref(&idle->key);
+    return flags;
+}
+
+static void a_row_offers_what_the_key_can_do(UNUSED void **state)
+{
+    const enum key_algorithm RSA = KEY_ALGORITHM_RSA, EC = KEY_ALGORITHM_EC;
+    const CK_FLAGS signs = CKF_SIGN | CKF_VERIFY, crypts = CKF_ENCRYPT | CKF_DECRYPT;
+    const struct {
+        CK_MECHANISM_TYPE type;
+        enum key_algorithm algorithm;
+        struct abilities abilities;
+        CK_FLAGS flags;
+    } rows[] = {
+        {CKM_RSA_PKCS, RSA, {true, true, false}, signs | crypts},
+        {CKM_RSA_PKCS, RSA, {true, false, false}, signs | CKF_ENCRYPT},
+        {CKM_RSA_PKCS, RSA, {false, true, false}, crypts | CKF_VERIFY},
+        {CKM_RSA_PKCS, RSA, {false, false, false}, CKF_ENCRYPT | CKF_VERIFY},
+        {CKM_SHA256_RSA_PKCS, RSA, {false, true, false}, CKF_VERIFY},
+        {CKM_RSA_PKCS_OAEP, RSA, {true, false, false}, CKF_ENCRYPT},
+        {CKM_RSA_PKCS, EC, {true, true, true}, 0},
+        {CKM_ECDSA, RSA, {true, true, true}, 0},
+        {CKM_ECDSA, EC, {true, false, false}, signs},
+        {CKM_ECDSA, EC, {false, false, true}, CKF_VERIFY},
+        {CKM_ECDH1_DERIVE, EC, {true, false, true}, CKF_DERIVE},
+        {CKM_ECDH1_DERIVE, EC, {true, false, false}, 0},
+        {CKM_ECDH1_DERIVE, RSA, {true, true, true}, 0},
+        {CKM_SHA256, RSA, {false, false, false}, CKF_DIGEST},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (with_key(rows[i].type, rows[i].algorithm, rows[i].abilities) != rows[i].flags)
+            fail_msg("row %zu", i);
+}
+
+static void without_a_private_key_public_operations_are_left(UNUSED void **state)
+{
+    const struct public_key rsa = {.algorithm = KEY_ALGORITHM_RSA};
+    const struct public_key ec = {.algorithm = KEY_ALGORITHM_EC};
+    assert_int_equal(operations(CKM_RSA_PKCS, NULL, &rsa), CKF_VERIFY | CKF_ENCRYPT);
+    assert_int_equal(operations(CKM_ECDSA_SHA256, NULL, &ec), CKF_VERIFY);
+    assert_int_equal(operations(CKM_ECDSA_SHA256, NULL, &rsa), 0);
+    assert_int_equal(operations(CKM_ECDH1_DERIVE, NULL, &ec), 0);
+    assert_int_equal(operations(CKM_SHA_1, NULL, &ec), CKF_DIGEST);
+}
+
+static void while_the_key_is_unknown_it_may_do_all(UNUSED void **state)
+{
+    const struct public_key unknown = {.algorithm = KEY_ALGORITHM_NONE};
+    const struct abilities all = {true, true, true};
+    assert_int_equal(with_key(CKM_RSA_PKCS, KEY_ALGORITHM_NONE, all),
+                     CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT);
+    assert_int_equal(with_key(CKM_ECDSA, KEY_ALGORITHM_NONE, all), CKF_SIGN | CKF_VERIFY);
+    assert_int_equal(operations(CKM_ECDSA, NULL, &unknown), 0);
+    assert_int_equal(operations(CKM_SHA256, NULL, &unknown), CKF_DIGEST);
+}
+
+/* PKCS#11 6.3.19: the leading bytes are taken away. */
+static void a_derived_secret_is_cut_in_front(UNUSED void **state)
+{
+    struct bytes secret = {0};
+    assert_ok(bytes_copy(&secret, view_string("0123456789")));
+    assert_rv(ecdh_truncate(&secret, 11), CKR_TEMPLATE_INCONSISTENT);
+    assert_rv(ecdh_truncate(&secret, 0), CKR_TEMPLATE_INCONSISTENT);
+    assert_view(bytes_view(&secret), "0123456789");
+    assert_ok(ecdh_truncate(&secret, 10));
+    assert_view(bytes_view(&secret), "0123456789");
+    assert_ok(ecdh_truncate(&secret, 4));
+    assert_view(bytes_view(&secret), "6789");
+    bytes_free(&secret);
+}
+
+static void derivation_checks_its_parameter(UNUSED void **state)
+{
+    CK_BYTE point[65] = {4};
+    const CK_ECDH1_DERIVE_PARAMS good = {
+        .kdf = CKD_NULL, .ulPublicDataLen = sizeof(point), .pPublicData = point};
+    const struct public_key public_key = {.algorithm = KEY_ALGORITHM_EC, .bits = 256};
+    struct idle_key *idle = idle_key_new(&public_key);
+    for (int i = 0; i < 6; i++) {
+        CK_ECDH1_DERIVE_PARAMS params = good;
+        CK_MECHANISM given = {CKM_ECDH1_DERIVE, &params, sizeof(params)};
+        struct bytes secret;
+        params.kdf = i == 0 ? CKD_SHA1_KDF : CKD_NULL;
+        params.ulSharedDataLen = i == 1;
+        params.pPublicData = i == 2 ? NULL : point;
+        params.ulPublicDataLen = i == 3 ? 513 : sizeof(point);
+        given.ulParameterLen -= i == 4;
+        given.pParameter = i == 5 ? NULL : &params;
+        poison(secret);
+        assert_rv(ecdh_derive(&given, &idle->key, &secret), CKR_MECHANISM_PARAM_INVALID);
+        assert_poison(secret);
+    }
+    key_unref(&idle->key);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_is_found_by_its_type_and_by_no_other),
+        cmocka_unit_test(every_row_makes_sense),
+        cmocka_unit_test(sizes_and_curves_follow_the_kind_of_key),
+        cmocka_unit_test(digests_are_named_by_their_mechanism),
+        cmocka_unit_test(a_row_offers_what_the_key_can_do),
+        cmocka_unit_test(without_a_private_key_public_operations_are_left),
+        cmocka_unit_test(while_the_key_is_unknown_it_may_do_all),
+        cmocka_unit_test(a_derived_secret_is_cut_in_front),
+        cmocka_unit_test(derivation_checks_its_parameter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
