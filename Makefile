@@ -108,7 +108,7 @@ $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(
 
 $(BUILD)/bench/%_bench: $(BUILD)/conformance/bench/%_bench.o
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $^ $(PACKAGE_LIBS) -ldl -lpthread
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(PACKAGE_LIBS) -ldl -lpthread
 
 tests: all $(UNIT_TESTS) $(API_TESTS) $(COUNT_TCTI)
 

@@ -112,6 +112,7 @@ def test_tstclnt_presents_the_certificate_to_apache(client, with_key, key, apach
     assert f"X-Protocol: TLSv{version}" in said.out
 
 
+@pytest.mark.killed
 @pytest.mark.signet
 @pytest.mark.keys("ec", "rsa")
 def test_selfserv_serves_with_a_key_of_the_module(client, with_key, key):

@@ -22,7 +22,7 @@ struct instance {
     /* Held for the length of a command; all below is under it. */
     pthread_mutex_t lock;
     bool busy;    /* the lock is held: what a fork reads in the child */
-    bool opened; /* instance_open has done all of its work */
+    bool opened;  /* instance_open has done all of its work */
     bool damaged; /* a fork caught the instance busy: its copy is not to be used */
     pid_t process;
 

@@ -68,7 +68,8 @@ static bool can_raw(struct tpm_key_abilities abilities)
 static bool can_scheme(struct tpm_key_abilities abilities, bool allowed,
                        const struct scheme *scheme)
 {
-    if (!allowed)
+    /* TPM2_Sign has no SHA-224; for ECDSA the digest is padded. */
+    if (!allowed || (scheme->hash == HASH_SHA224 && scheme->kind != SCHEME_ECDSA))
         return false;
     if (!abilities.fixed)
         return true;

@@ -182,8 +182,7 @@ static CK_RV read_inline(const char *string, struct configuration *configuration
         return CKR_HOST_MEMORY;
     }
     configuration->path = strdup(INLINE_NAME);
-    configuration->directory = strdup(".");
-    if (!configuration->path || !configuration->directory)
+    if (!configuration->path || store_directory(INLINE_NAME, &configuration->directory) != CKR_OK)
         return CKR_HOST_MEMORY;
     return config_parse(view_string(text), &configuration->config);
 }

@@ -166,10 +166,11 @@ static void relative_paths_start_at_the_files_directory(UNUSED void **state)
     mkdir("below", 0700);
     write_file("below/c.conf", "");
     struct configuration configuration = opened("conf=below/c.conf");
-    assert_string_equal(configuration.directory, "below");
+    assert_true(configuration.directory[0] == '/');
+    assert_contains(configuration.directory, "/below");
     configuration_clear(&configuration);
     configuration = opened("model=x");
-    assert_string_equal(configuration.directory, ".");
+    assert_true(configuration.directory[0] == '/');
     configuration_clear(&configuration);
 }
 

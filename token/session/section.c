@@ -308,17 +308,49 @@ static CK_RV read_names(const struct configuration *configuration,
     return rv != CKR_OK ? rv : read_serial(section, token);
 }
 
+/* A state directory or device is a path like any other in the configuration; the
+ * other kinds of TPM are left as they are. */
+static CK_RV read_tpm(const struct configuration *configuration,
+                      const struct config_section *section, char **ret_tpm, struct reason *reason)
+{
+    static const char *const with_path[] = {"embedded:", "device:"};
+    const char *value = configuration_value(configuration, section, "tpm");
+    if (!value || !*value)
+        value = "auto";
+    for (size_t i = 0; i < ARRAY_SIZE(with_path); i++) {
+        size_t size = strlen(with_path[i]);
+        if (strncmp(value, with_path[i], size) != 0 || !value[size] || strchr(value, '='))
+            continue;
+        char *path = NULL;
+        CK_RV rv = store_expand(value + size, configuration->directory, &path, reason);
+        if (rv != CKR_OK)
+            return rv;
+        int made = asprintf(ret_tpm, "%s%s", with_path[i], path);
+        free(path);
+        return made < 0 ? CKR_HOST_MEMORY : CKR_OK;
+    }
+    *ret_tpm = strdup(value);
+    return *ret_tpm ? CKR_OK : CKR_HOST_MEMORY;
+}
+
+static void free_string(char **string)
+{
+    free(*string);
+}
+
 CK_RV section_read(const struct configuration *configuration, const struct config_section *section,
                    struct token *token, struct reason *reason)
 {
     struct files files CLEANUP(files_clear) = {.count = 0};
-    const char *tpm = configuration_value(configuration, section, "tpm");
+    char *tpm CLEANUP(free_string) = NULL;
     struct key_description description = {
         .provider = configuration_value(configuration, section, "provider"),
         .engine = configuration_value(configuration, section, "engine"),
-        .tpm = tpm && *tpm ? tpm : "auto",
     };
     CK_RV rv = check_text(section, reason);
+    if (rv == CKR_OK)
+        rv = read_tpm(configuration, section, &tpm, reason);
+    description.tpm = tpm;
     if (rv == CKR_OK)
         rv = read_description(configuration, section, &files, &description, reason);
     if (rv == CKR_OK)

@@ -125,14 +125,26 @@ static CK_RV add_certificates(struct token *token, const struct object_names *na
     return rv;
 }
 
+/* The subject of the key's own certificate, wherever that was found. */
+static struct view subject_of(const struct token *token)
+{
+    const struct key_material *material = &token->material;
+    const struct certificate *certificates = material->certificates;
+    size_t count = material->certificate_count;
+    if (!count && material->key)
+        certificates = key_certificates(material->key, &count);
+    for (size_t i = 0; i < count; i++)
+        if (public_key_equal(&certificates[i].public_key, &material->public_key))
+            return bytes_view(&certificates[i].subject);
+    return (struct view){0};
+}
+
 static struct object_names names_of(const struct token *token)
 {
     return (struct object_names){
         .label = bytes_view(&token->label),
         .id = bytes_view(&token->id),
-        .subject = token->material.certificate_count
-                       ? bytes_view(&token->material.certificates[0].subject)
-                       : (struct view){0},
+        .subject = subject_of(token),
         .unique = view_string(token->serial),
         .login = token_needs_login(token),
     };

@@ -167,6 +167,11 @@ CK_RV store_directory(const char *path, char **ret_directory)
                                       : strndup(path, (size_t)(slash - path));
     if (!directory)
         return CKR_HOST_MEMORY;
+    char *absolute = directory[0] == '/' ? NULL : realpath(directory, NULL);
+    if (absolute) {
+        free(directory);
+        directory = absolute;
+    }
     *ret_directory = directory;
     return CKR_OK;
 }

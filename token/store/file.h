@@ -21,7 +21,8 @@ bool store_exists(const char *path);
 CHECKED CK_RV store_expand(const char *value, const char *directory, char **ret_path,
                            struct reason *reason);
 
-/* The directory part of a path, "." if it has none. The caller frees it. */
+/* The directory part of a path, absolute, so that it holds when the process moves.
+ * The caller frees it. */
 CHECKED CK_RV store_directory(const char *path, char **ret_directory);
 
 #endif

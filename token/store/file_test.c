@@ -1,5 +1,6 @@
 #include "token/base/test_support.h"
 
+#include <limits.h>
 #include <pwd.h>
 
 #include "token/store/file.h"
@@ -219,20 +220,27 @@ static void an_endless_path_is_refused(UNUSED void **state)
     assert_contains(reason.text, "longer than 4096");
 }
 
-static void the_directory_of_a_path_is_what_precedes_its_name(UNUSED void **state)
+static void the_directory_of_a_path_is_absolute(UNUSED void **state)
 {
     static const struct {
         const char *path, *directory;
     } rows[] = {{"/etc/signet.conf", "/etc"},
                 {"/signet.conf", "/"},
-                {"signet.conf", "."},
+                {"signet.conf", ""},
                 {"a/b/c", "a/b"},
-                {"", "."},
-                {"./x", "."}};
+                {"", ""},
+                {"./x", ""}};
+    char here[PATH_MAX], expected[2 * PATH_MAX];
+    mkdir("a", 0700);
+    mkdir("a/b", 0700);
+    assert_non_null(getcwd(here, sizeof(here)));
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char *directory = NULL;
         assert_ok(store_directory(rows[i].path, &directory));
-        assert_string_equal(directory, rows[i].directory);
+        bool absolute = rows[i].path[0] == '/';
+        snprintf(expected, sizeof(expected), "%s%s%s", absolute ? "" : here,
+                 absolute || !*rows[i].directory ? "" : "/", rows[i].directory);
+        assert_string_equal(directory, expected);
         free(directory);
     }
 }
@@ -253,7 +261,7 @@ int main(void)
         cmocka_unit_test(user_and_home_come_from_the_system),
         cmocka_unit_test(unknown_percent_letters_are_refused),
         cmocka_unit_test(an_endless_path_is_refused),
-        cmocka_unit_test(the_directory_of_a_path_is_what_precedes_its_name),
+        cmocka_unit_test(the_directory_of_a_path_is_absolute),
     };
     return in_directory(tests);
 }
