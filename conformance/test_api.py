@@ -23,6 +23,8 @@ LINE = re.compile(r"^(?P<verdict>ok|not ok) \d+ (?P<skip># SKIP )?(?:- )?(?P<nam
 # The tokens of a run: a P-256 key, an RSA-2048 key, and a key with a PIN.
 SETS = {
     "tpm": ("ec", "rsa", "ec-pin"),
+    # Wrong PINs of these do not count in a machine's own TPM.
+    "device": ("ec", "rsa", "ec-noda"),
     "rsa-pin": ("ec", "rsa", "rsa-pin"),
     "software": ("soft-ec", "soft-rsa", "soft-rsa-pin"),
 }
@@ -97,6 +99,8 @@ def sets_for(program, foreign, tpm_kind):
         return [] if program in COUNTED else ["software"]
     if program == "trouble" and tpm_kind == "swtpm":
         return []  # it says of loaded keys that they are gone, and swtpm keeps them
+    if tpm_kind == "device":
+        return ["device", *(["software"] if program in BY_KEY else [])]
     return ["tpm", *(["rsa-pin"] if program in BY_PIN else []),
             *(["software"] if program in BY_KEY else [])]
 

@@ -23,8 +23,8 @@ static const struct error {
     {TPM2_RC_TESTING, CKR_DEVICE_ERROR, TPM_REMEDY_WAIT, "the TPM stayed busy with its self-test"},
     {TPM2_RC_NV_RATE, CKR_DEVICE_ERROR, TPM_REMEDY_WAIT, "the TPM limits writes to its memory"},
     {TPM2_RC_OBJECT_MEMORY, CKR_DEVICE_MEMORY, TPM_REMEDY_EVICT,
-     "no room for another key in the TPM: another program keeps its objects loaded; use a TPM "
-     "with a resource manager (device:/dev/tpmrm0)"},
+     "no room for another key: other programs keep theirs loaded; without a resource manager (as "
+     "/dev/tpmrm0 has one) 'tpm2_flushcontext -t' removes what they left"},
     {TPM2_RC_OBJECT_HANDLES, CKR_DEVICE_MEMORY, TPM_REMEDY_EVICT, "no free object handle"},
     {TPM2_RC_MEMORY, CKR_DEVICE_MEMORY, TPM_REMEDY_EVICT, "the TPM is out of memory"},
     {TPM2_RC_SESSION_MEMORY, CKR_DEVICE_MEMORY, TPM_REMEDY_NONE,

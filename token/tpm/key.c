@@ -75,6 +75,7 @@ CK_RV tpm_key_new(struct tpm *tpm, const struct tpm_key_source *source, struct t
     key->handle = source->handle;
     key->parent = source->parent;
     key->rsa_parent = source->rsa_parent;
+    key->strict = source->protection == TPM_PROTECTION_ON;
     key->protected =
         source->protection == TPM_PROTECTION_ON ||
         (source->protection == TPM_PROTECTION_AUTO && tpm_kind(tpm) == TPM_KIND_DEVICE);

@@ -5,6 +5,7 @@
 #include "token/tpm/parent.h"
 #include "token/tpm/protection.h"
 #include "token/tpm/public.h"
+#include "token/tpm/tcti.h"
 
 static void unlink_key(struct tpm_key *key)
 {
@@ -65,9 +66,9 @@ bool tpm_key_evict_oldest(const struct tpm_key *keep)
 void tpm_key_unload(struct tpm_key *key)
 {
     lock_take(key->tpm->lock);
-    /* A kernel's resource manager does it when the connection closes. */
+    /* A resource manager does it when the connection closes. */
     if (key->esys != ESYS_TR_NONE && key->tpm->esys) {
-        if (tpm_kind(key->tpm) == TPM_KIND_DEVICE && key->tpm->references == 1)
+        if (tcti_has_manager(key->tpm->choice) && key->tpm->references == 1)
             unlink_key(key);
         else
             flush(key);
@@ -78,22 +79,20 @@ void tpm_key_unload(struct tpm_key *key)
 /* A persistent key whose public half the configuration gave: is it still there? */
 static TSS2_RC check_expected(struct tpm_key *key, ESYS_TR handle)
 {
-    TPM2B_PUBLIC *public = NULL;
-    TSS2_RC rc = Esys_ReadPublic(key->tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                 &public, NULL, NULL);
+    TPM2B_PUBLIC public = {0};
+    TSS2_RC rc = tpm_public_of(key->tpm->esys, handle, &public);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     struct public_key found = {0};
     struct reason reason = {.text = "it is a key of another kind"};
-    CK_RV rv = tpm_public_key(&public->publicArea, &found, &reason);
+    CK_RV rv = tpm_public_key(&public.publicArea, &found, &reason);
     if (rv == CKR_OK && !public_key_equal(&found, &key->public_key)) {
         reason_set(&reason, "it is not the certificate's key");
         rv = CKR_DATA_INVALID;
     }
     if (rv == CKR_OK)
-        key->abilities = tpm_public_abilities(&public->publicArea);
+        key->abilities = tpm_public_abilities(&public.publicArea);
     public_key_clear(&found);
-    Esys_Free(public);
     if (rv == CKR_OK)
         return TSS2_RC_SUCCESS;
     log_line(LOG_LEVEL_ERROR, "tpm", "the object at handle 0x%08x cannot be used: %s",
@@ -132,15 +131,18 @@ static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool session, bool 
     }
     ESYS_TR handle = ESYS_TR_NONE;
     if (session)
-        rc = protection_start(key->tpm, parent.handle, command);
+        rc = protection_start(key->tpm, parent.handle, key->strict, command);
     if (rc != TSS2_RC_SUCCESS) {
         parent_close(key->tpm, &parent);
         *next_way = false;
         return rc;
     }
     *command = "TPM2_Load";
-    rc = Esys_Load(key->tpm->esys, parent.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                   &key->private, &key->public, &handle);
+    /* Room is made here, while the parent is loaded: to make it again is dear. */
+    do {
+        rc = Esys_Load(key->tpm->esys, parent.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                       &key->private, &key->public, &handle);
+    } while (tpm_error_remedy(rc) == TPM_REMEDY_EVICT && tpm_key_evict_oldest(key));
     parent_close(key->tpm, &parent);
     if (rc == TSS2_RC_SUCCESS)
         key->esys = handle;
@@ -152,7 +154,8 @@ static TSS2_RC load_file(struct tpm_key *key, bool session, const char **command
 {
     TSS2_RC rc = (TSS2_RC)TPM2_RC_INTEGRITY;
     bool next_way = true;
-    for (unsigned way = 0; next_way && way < parent_ways(key->parent); way++) {
+    unsigned ways = key->foreign ? 2 : parent_ways(key->parent);
+    for (unsigned way = 0; next_way && way < ways; way++) {
         TSS2_RC tried = load_under(key, way, session, &next_way, command);
         /* The standard way's answer is the one to tell; a TPM may lack the others. */
         if (tried == TSS2_RC_SUCCESS || way <= 1 || !next_way)
@@ -160,6 +163,8 @@ static TSS2_RC load_file(struct tpm_key *key, bool session, const char **command
                      ? (TSS2_RC)TPM2_RC_INTEGRITY
                      : tried;
     }
+    /* Other templates are tried once: an RSA primary takes a chip many seconds. */
+    key->foreign = tpm_error_is(rc, TPM2_RC_INTEGRITY);
     return rc;
 }
 
@@ -177,5 +182,6 @@ TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command
             return rc;
         link_first(key);
     }
-    return session ? protection_start(key->tpm, ESYS_TR_NONE, ret_command) : TSS2_RC_SUCCESS;
+    return session ? protection_start(key->tpm, ESYS_TR_NONE, key->strict, ret_command)
+                   : TSS2_RC_SUCCESS;
 }

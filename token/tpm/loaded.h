@@ -19,10 +19,12 @@ struct tpm_key {
     uint32_t parent;
     bool rsa_parent;
     bool protected;
+    bool strict; /* protected, and nothing less will do */
     TPM2B_PUBLIC public;
     TPM2B_PRIVATE private;
     struct public_key public_key;
     struct tpm_key_abilities abilities;
+    bool foreign; /* no parent of this TPM fitted */
     ESYS_TR esys; /* ESYS_TR_NONE: not loaded */
     struct tpm_key *next;
 };

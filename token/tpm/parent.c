@@ -4,6 +4,7 @@
 #include <tss2/tss2_rc.h>
 
 #include "token/tpm/error.h"
+#include "token/tpm/public.h"
 
 /* TCG TPM v2.0 Provisioning Guidance 7.5.1: where an owner keeps the SRK. */
 #define SRK_HANDLE 0x81000001u
@@ -111,11 +112,9 @@ static TSS2_RC open_kept(struct tpm *tpm, const TPMT_PUBLIC *template, struct pa
     }
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    TPM2B_PUBLIC *public = NULL;
-    rc = Esys_ReadPublic(tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL,
-                         NULL);
-    bool usable = rc == TSS2_RC_SUCCESS && same_template(&public->publicArea, template);
-    Esys_Free(public);
+    TPM2B_PUBLIC public = {0};
+    rc = tpm_public_of(tpm->esys, handle, &public);
+    bool usable = rc == TSS2_RC_SUCCESS && same_template(&public.publicArea, template);
     if (!usable) {
         Esys_TR_Close(tpm->esys, &handle);
         return rc;

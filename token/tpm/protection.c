@@ -1,5 +1,6 @@
 #include "token/tpm/protection.h"
 
+#include "token/base/log.h"
 #include "token/tpm/parent.h"
 
 static TSS2_RC start_session(struct tpm *tpm, ESYS_TR parent)
@@ -11,7 +12,7 @@ static TSS2_RC start_session(struct tpm *tpm, ESYS_TR parent)
                                  &tpm->session);
 }
 
-TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, const char **ret_command)
+TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, bool strict, const char **ret_command)
 {
     if (tpm->session != ESYS_TR_NONE)
         return TSS2_RC_SUCCESS;
@@ -24,6 +25,13 @@ TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, const char **ret_comma
         return rc;
     *ret_command = "TPM2_StartAuthSession (bus protection)";
     rc = start_session(tpm, parent != ESYS_TR_NONE ? parent : primary.handle);
+    if ((rc & TSS2_RC_LAYER_MASK) == TSS2_ESAPI_RC_LAYER && !strict) {
+        log_line(LOG_LEVEL_WARNING, "tpm",
+                 "the PIN travels to the TPM in a session without salt, because this program's "
+                 "OpenSSL cannot make one; who records the bus may guess at it. 'bus protection = "
+                 "on' refuses that");
+        rc = start_session(tpm, ESYS_TR_NONE);
+    }
     parent_close(tpm, &primary);
     if (rc != TSS2_RC_SUCCESS)
         tpm->session = ESYS_TR_NONE;

@@ -10,8 +10,10 @@
 #include "token/tpm/connection.h"
 
 /* Starts the connection's session unless there is one, salted by `parent`, a
- * loaded storage key; ESYS_TR_NONE: the storage primary is made for it. */
-TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, const char **ret_command);
+ * loaded storage key; ESYS_TR_NONE: the storage primary is made for it. Where the
+ * host's OpenSSL cannot make a salt (an engine is its default for EC), an unsalted
+ * session is taken and a warning logged, unless `strict`. */
+TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, bool strict, const char **ret_command);
 
 /* Sets the session up for the next command: its first parameter encrypted, and
  * that of the response if `encrypt_response`. */

@@ -178,3 +178,43 @@ struct tpm_key_abilities tpm_public_abilities(const TPMT_PUBLIC *area)
     abilities.fixed_hash = tpm_hash_of(hash);
     return abilities;
 }
+
+/* Esys_TR_FromTPMPublic reads the area and keeps it; what it keeps can be had
+ * serialised: handle, name, kind, TPM2B_PUBLIC. Without that, it is read again. */
+static TSS2_RC kept_public(ESYS_CONTEXT *esys, ESYS_TR handle, TPM2B_PUBLIC *public)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    size_t offset = 0;
+    TPM2B_NAME name = {0};
+    UINT32 kind;
+    TPM2_HANDLE tpm_handle;
+    TSS2_RC rc = Esys_TR_Serialize(esys, handle, &data, &size);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    rc = Tss2_MU_UINT32_Unmarshal(data, size, &offset, &tpm_handle);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = Tss2_MU_TPM2B_NAME_Unmarshal(data, size, &offset, &name);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = Tss2_MU_UINT32_Unmarshal(data, size, &offset, &kind);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = Tss2_MU_TPM2B_PUBLIC_Unmarshal(data, size, &offset, public);
+    Esys_Free(data);
+    return rc;
+}
+
+TSS2_RC tpm_public_of(ESYS_CONTEXT *esys, ESYS_TR handle, TPM2B_PUBLIC *ret_public)
+{
+    TPM2B_PUBLIC *read = NULL;
+    TPM2B_PUBLIC kept = {0};
+    if (kept_public(esys, handle, &kept) == TSS2_RC_SUCCESS) {
+        *ret_public = kept;
+        return TSS2_RC_SUCCESS;
+    }
+    TSS2_RC rc =
+        Esys_ReadPublic(esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &read, NULL, NULL);
+    if (rc == TSS2_RC_SUCCESS)
+        *ret_public = *read;
+    Esys_Free(read);
+    return rc;
+}

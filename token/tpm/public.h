@@ -2,7 +2,7 @@
 #ifndef SIGNET_TPM_PUBLIC_H
 #define SIGNET_TPM_PUBLIC_H
 
-#include <tss2/tss2_tpm2_types.h>
+#include <tss2/tss2_esys.h>
 
 #include "token/base/public_key.h"
 #include "token/tpm/key.h"
@@ -14,6 +14,9 @@ CHECKED CK_RV tpm_public_decode(struct view marshalled, TPM2B_PUBLIC *ret_public
 CHECKED CK_RV tpm_public_key(const TPMT_PUBLIC *area, struct public_key *ret_key,
                              struct reason *reason);
 struct tpm_key_abilities tpm_public_abilities(const TPMT_PUBLIC *area);
+
+/* The public area of an object that ESYS has just read; no command is sent. */
+TSS2_RC tpm_public_of(ESYS_CONTEXT *esys, ESYS_TR handle, TPM2B_PUBLIC *ret_public);
 
 /* TPM2_ALG_NULL for HASH_NONE, and back. */
 TPM2_ALG_ID tpm_hash_algorithm(enum hash hash);

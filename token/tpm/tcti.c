@@ -45,6 +45,19 @@ enum tpm_kind tcti_kind(const char *choice)
     return TPM_KIND_OTHER;
 }
 
+bool tcti_has_manager(const char *choice)
+{
+    switch (tcti_kind(choice)) {
+    case TPM_KIND_EMBEDDED:
+        return true;
+    case TPM_KIND_DEVICE:
+        /* `auto` and a bare `device` are DEVICE; /dev/tpm0 is the bare chip. */
+        return !strchr(choice, '/') || strstr(choice, "tpmrm");
+    default:
+        return false;
+    }
+}
+
 bool tcti_closes_silently(const char *choice)
 {
     return tcti_kind(choice) != TPM_KIND_OTHER;
@@ -54,13 +67,15 @@ static CK_RV open_by_name(const char *name, const char *conf, TSS2_TCTI_CONTEXT 
                           const char *choice)
 {
     TSS2_TCTI_CONTEXT *tcti = NULL;
+    errno = 0;
     TSS2_RC rc = Tss2_TctiLdr_Initialize_Ex(name, *conf ? conf : NULL, &tcti);
     if (rc == TSS2_RC_SUCCESS) {
         *ret_tcti = tcti;
         return CKR_OK;
     }
-    log_line(LOG_LEVEL_ERROR, "tpm", "no TPM at '%s': %s (0x%x)", choice, Tss2_RC_Decode(rc),
-             (unsigned)rc);
+    log_line(LOG_LEVEL_ERROR, "tpm", "no connection to the TPM at '%s': %s%s (0x%x)", choice,
+             errno == EBUSY ? "another program has it open: use /dev/tpmrm0; " : "",
+             Tss2_RC_Decode(rc), (unsigned)rc);
     return CKR_DEVICE_ERROR;
 }
 
@@ -71,12 +86,17 @@ static void log_not_permitted(const char *path)
     struct group entry;
     struct group *group = NULL;
     char buffer[4096];
-    if (stat(path, &status) == 0)
+    bool by_group = stat(path, &status) == 0 && (status.st_mode & 060) == 060 && status.st_gid;
+    if (by_group)
         (void)getgrgid_r(status.st_gid, &entry, buffer, sizeof(buffer), &group);
     log_line(LOG_LEVEL_ERROR, "tpm",
-             "%s: not permitted for this user: join the group '%s' and log in again; no other TPM "
-             "is taken instead",
-             path, group ? group->gr_name : "tss");
+             "%s: not permitted for this user: %s '%s' and log in again; no other TPM is taken "
+             "instead",
+             path,
+             by_group
+                 ? "join the group"
+                 : "let the udev rule of the package tpm-udev give it to a group, join the group",
+             group ? group->gr_name : "tss");
 }
 
 static CK_RV open_device(const char *path, TSS2_TCTI_CONTEXT **ret_tcti)

@@ -15,6 +15,10 @@ CHECKED CK_RV tcti_open(const char *choice, TSS2_TCTI_CONTEXT **ret_tcti);
 /* NULL is fine; the pointer is nulled. */
 void tcti_close(TSS2_TCTI_CONTEXT **tcti);
 
+/* True if somebody else flushes what a connection leaves loaded: the kernel's
+ * resource manager, or the embedded TPM's own. */
+bool tcti_has_manager(const char *choice);
+
 /* True if closing it in a forked child sends nothing through what the parent
  * still uses. */
 bool tcti_closes_silently(const char *choice);

@@ -78,9 +78,7 @@ enum tpm_kind tpm_kind(const struct tpm *tpm)
 static void flush_at_exit(void)
 {
     for (struct tpm *tpm = all; tpm; tpm = tpm->next) {
-        enum tpm_kind kind = tpm_kind(tpm);
-        bool plain = kind == TPM_KIND_SWTPM || kind == TPM_KIND_OTHER;
-        if (!plain || tpm->pid != getpid() || !lock_try(tpm->lock))
+        if (tcti_has_manager(tpm->choice) || tpm->pid != getpid() || !lock_try(tpm->lock))
             continue;
         if (tpm->esys)
             tpm_key_flush_all(tpm);
@@ -95,6 +93,12 @@ static void register_at_exit(void)
 
 CK_RV tpm_connect(struct tpm *tpm)
 {
+    static const char *const kinds[] = {
+        [TPM_KIND_DEVICE] = "a chip",
+        [TPM_KIND_SWTPM] = "swtpm",
+        [TPM_KIND_EMBEDDED] = "the embedded TPM",
+        [TPM_KIND_OTHER] = "by TCTI",
+    };
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (tpm->esys)
         return CKR_OK;
@@ -109,7 +113,7 @@ CK_RV tpm_connect(struct tpm *tpm)
     }
     tpm->pid = getpid();
     (void)pthread_once(&once, register_at_exit);
-    log_line(LOG_LEVEL_INFO, "tpm", "connected to '%s'", tpm->choice);
+    log_line(LOG_LEVEL_INFO, "tpm", "connected to '%s' (%s)", tpm->choice, kinds[tpm_kind(tpm)]);
     return CKR_OK;
 }
 
