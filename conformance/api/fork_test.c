@@ -232,6 +232,10 @@ static void a_fork_while_other_threads_sign_does_no_harm(void **state)
     enum { CHILDREN = 20 };
 
     (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    /* Its malloc takes locks that a thread may hold at the fork, and keeps them. */
+    skip_because("libasan may hang in a child that was forked beside threads");
+#endif
     shared_tpm_or_skip();
     atomic_store(&stop, false);
     atomic_store(&thread_rv, CKR_OK);

@@ -190,29 +190,29 @@ static bool verify_data(const struct token *token, const struct scheme *scheme,
     return good;
 }
 
-/* What the signature holds, without (PKCS#1) or with the zeros before it. */
+/* Whole blocks are compared: newer OpenSSL takes none apart that holds no data. */
 static bool verify_recovered(const struct token *token, enum padding padding,
                              const unsigned char *data, size_t length,
                              const unsigned char *signature, size_t signature_length)
 {
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(token->key, NULL);
-    unsigned char block[MAX_VALUE];
-    size_t block_length = sizeof(block), zeros;
-    int rsa_padding = padding == PADDING_PKCS1 ? RSA_PKCS1_PADDING : RSA_NO_PADDING;
+    unsigned char block[MAX_VALUE], expected[MAX_VALUE] = {0};
+    size_t block_length = sizeof(block), size = token->signature_size;
+    size_t overhead = padding == PADDING_PKCS1 ? 11 : 0;
     bool good =
         EVP_PKEY_verify_recover_init(context) > 0 &&
-        EVP_PKEY_CTX_set_rsa_padding(context, rsa_padding) > 0 &&
-        EVP_PKEY_verify_recover(context, block, &block_length, signature, signature_length) >= 0;
+        EVP_PKEY_CTX_set_rsa_padding(context, RSA_NO_PADDING) > 0 &&
+        EVP_PKEY_verify_recover(context, block, &block_length, signature, signature_length) > 0;
 
     EVP_PKEY_CTX_free(context);
-    if (!good || block_length < length)
+    if (!good || block_length != size || length + overhead > size)
         return false;
-    zeros = block_length - length;
-    if (zeros > 0 && padding == PADDING_PKCS1)
-        return false;
-    for (size_t i = 0; i < zeros; i++)
-        good = good && block[i] == 0;
-    return good && memcmp(block + zeros, data, length) == 0;
+    if (padding == PADDING_PKCS1) {
+        expected[1] = 1;
+        memset(expected + 2, 0xff, size - length - 3);
+    }
+    memcpy(expected + size - length, data, length);
+    return memcmp(block, expected, size) == 0;
 }
 
 bool openssl_verifies(const struct token *token, const CK_MECHANISM *mechanism,

@@ -16,6 +16,8 @@ static struct {
     pthread_mutex_t registry;
     _Atomic pid_t pid;
     struct module *module;
+    struct module *orphan; /* the parent's, in a child that was forked */
+    bool finalizing;
     unsigned calls;
     char *string;
 } guard = {.registry = PTHREAD_MUTEX_INITIALIZER};
@@ -38,16 +40,22 @@ static CK_RV use_locks(const CK_C_INITIALIZE_ARGS *arguments)
     return CKR_OK;
 }
 
-/* In a forked child the parent's threads are gone, with whatever they held. */
-static void forget_parent(void)
+/* In a forked child, while it has one thread: the parent's threads are gone with
+ * whatever they held. What they left is let go of by the next C_Initialize. */
+static void after_fork(void)
 {
-    if (guard.pid == 0 || guard.pid == getpid())
-        return;
     guard.registry = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     if (guard.module)
-        module_abandon(guard.module);
+        guard.orphan = guard.module;
     guard.module = NULL;
+    guard.finalizing = false;
     guard.calls = 0;
+    guard.pid = 0;
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, after_fork);
 }
 
 /* The string to configure by, kept for children; NULL is fine. */
@@ -67,11 +75,16 @@ static CK_RV keep_string(const char *string, bool child)
     return CKR_OK;
 }
 
-static CK_RV initialize(const CK_C_INITIALIZE_ARGS *arguments, bool child)
+static CK_RV initialize(const CK_C_INITIALIZE_ARGS *arguments)
 {
     CK_RV rv = use_locks(arguments);
     if (rv == CKR_OK)
-        rv = keep_string(arguments ? arguments->pReserved : NULL, child);
+        rv = keep_string(arguments ? arguments->pReserved : NULL, guard.orphan != NULL);
+    if (rv != CKR_OK)
+        return rv;
+    if (guard.orphan)
+        module_abandon(guard.orphan);
+    guard.orphan = NULL;
     if (rv == CKR_OK)
         rv = module_new(guard.string, &guard.module);
     if (rv == CKR_OK)
@@ -83,11 +96,12 @@ CK_RV guard_initialize(const CK_C_INITIALIZE_ARGS *arguments)
 {
     if (!module_alive())
         return CKR_GENERAL_ERROR;
-    bool child = guard.pid != 0 && guard.pid != getpid();
-    forget_parent();
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, watch_forks);
     module_prepare();
     pthread_mutex_lock(&guard.registry);
-    CK_RV rv = guard.module ? CKR_CRYPTOKI_ALREADY_INITIALIZED : initialize(arguments, child);
+    CK_RV rv =
+        guard.module || guard.finalizing ? CKR_CRYPTOKI_ALREADY_INITIALIZED : initialize(arguments);
     pthread_mutex_unlock(&guard.registry);
     return rv;
 }
@@ -131,7 +145,9 @@ CK_RV guard_finalize(void)
     struct module *module = guard.module;
     guard.module = NULL;
     if (module) {
+        guard.finalizing = true;
         wait_for_calls();
+        guard.finalizing = false;
         module_free(module);
         free(guard.string);
         guard.string = NULL;
@@ -189,7 +205,7 @@ CK_RV guard_enter_session(CK_SESSION_HANDLE handle, struct session **ret_session
     guard_registry_release();
     if (!session || session->token != token) {
         guard_leave(token);
-        return CKR_SESSION_HANDLE_INVALID;
+        return module ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
     }
     *ret_session = session;
     return CKR_OK;

@@ -1,6 +1,7 @@
 /* The door that every entry point comes through: is the module initialised, in
- * this process; which token or session is meant; and the locks. Registry lock
- * (short) before token lock; nothing below this layer takes either. */
+ * this process; which token or session is meant; and the locks. Registry
+ * lock (short) is taken under a token's lock, never the other way round; nothing below
+ * this layer takes either. */
 #ifndef SIGNET_API_GUARD_H
 #define SIGNET_API_GUARD_H
 

@@ -1,6 +1,8 @@
 /* PKCS#11 5.6: session management functions. */
+#include "token/api/call.h"
 #include "token/api/guard.h"
 #include "token/session/operation.h"
+#include "token/session/search.h"
 
 CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                     CK_SESSION_HANDLE *session)
@@ -137,7 +139,7 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *p
 {
     /* One user, without a name. */
     if (!username && username_len)
-        return C_Login(session, user, NULL, 0);
+        return call_without_mechanism(session, CKR_ARGUMENTS_BAD);
     return C_Login(session, user, pin, pin_len);
 }
 
@@ -166,6 +168,8 @@ CK_RV C_SessionCancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
     for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
         if (flags & flag_of[kind])
             operation_cancel(session, kind);
+    if (flags & CKF_FIND_OBJECTS)
+        search_end(&session->search);
     guard_leave(session->token);
     return CKR_OK;
 }

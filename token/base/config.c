@@ -124,6 +124,8 @@ static CK_RV read_header(struct reader *reader, struct view text)
         name = trim(view_of(text.data + 1, (size_t)(end - text.data) - 1));
         rest = trim(view_of(end + 1, text.size - (size_t)(end - text.data) - 1));
     }
+    if (reader->config->section_count > CONFIG_MAX_SECTIONS)
+        return add_surplus_section(reader, name);
     bool tail = rest.size && rest.data[0] != ';' && rest.data[0] != '#';
     if (!end || !name.size || tail) {
         config_problem_add(reader->config, reader->line, 1, "%s",
@@ -137,8 +139,6 @@ static CK_RV read_header(struct reader *reader, struct view text)
         reader->section = before;
         return CKR_OK;
     }
-    if (reader->config->section_count > CONFIG_MAX_SECTIONS)
-        return add_surplus_section(reader, name);
     if (before)
         config_problem_add(reader->config, reader->line, 1,
                            "section [%s] is there already, at line %u; this one is left out",

@@ -139,6 +139,9 @@ typedef struct CK_FUNCTION_LIST_3_0 {
 #ifndef CKO_TRUST
 #define CKO_TRUST 0x0BUL
 #endif
+#ifndef CKF_FIND_OBJECTS
+#define CKF_FIND_OBJECTS 0x40UL
+#endif
 
 #pragma GCC visibility pop
 

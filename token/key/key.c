@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "token/base/log.h"
 #include "token/key/ops.h"
 
 struct key *key_ref(struct key *key)
@@ -80,6 +81,8 @@ CK_RV key_login(struct key *key, struct view pin)
     key_logout(key);
     CK_RV rv = key->ops->login ? key->ops->login(key, pin) : CKR_OK;
     key->logged_in = rv == CKR_OK;
+    if (rv == CKR_OK)
+        key->refused = false;
     return rv;
 }
 
@@ -95,25 +98,40 @@ static CK_RV check(const struct key *key, bool supported)
 {
     if (!supported)
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    return key->needs_login && !key->logged_in ? CKR_USER_NOT_LOGGED_IN : CKR_OK;
+    bool open = key->logged_in || !key->needs_login;
+    return open && !key->refused ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+}
+
+/* What was refused once is not sent again: a client that tries for ever would lock
+ * the whole TPM. */
+static CK_RV done(struct key *key, CK_RV rv)
+{
+    if (rv != CKR_PIN_INCORRECT)
+        return rv;
+    key_logout(key);
+    key->refused = true;
+    log_line(LOG_LEVEL_ERROR, "key",
+             "the key refuses its authorisation and is not asked again before a login: if it has "
+             "a PIN, say 'pin = required'");
+    return CKR_USER_NOT_LOGGED_IN;
 }
 
 CK_RV key_sign(struct key *key, const struct scheme *scheme, struct view input,
                struct bytes *ret_signature)
 {
     CK_RV rv = check(key, key->ops->sign);
-    return rv != CKR_OK ? rv : key->ops->sign(key, scheme, input, ret_signature);
+    return rv != CKR_OK ? rv : done(key, key->ops->sign(key, scheme, input, ret_signature));
 }
 
 CK_RV key_decrypt(struct key *key, const struct scheme *scheme, struct view cipher,
                   struct bytes *ret_plain)
 {
     CK_RV rv = check(key, key->ops->decrypt);
-    return rv != CKR_OK ? rv : key->ops->decrypt(key, scheme, cipher, ret_plain);
+    return rv != CKR_OK ? rv : done(key, key->ops->decrypt(key, scheme, cipher, ret_plain));
 }
 
 CK_RV key_derive(struct key *key, struct view point, struct bytes *ret_secret)
 {
     CK_RV rv = check(key, key->ops->derive);
-    return rv != CKR_OK ? rv : key->ops->derive(key, point, ret_secret);
+    return rv != CKR_OK ? rv : done(key, key->ops->derive(key, point, ret_secret));
 }

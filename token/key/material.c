@@ -98,6 +98,9 @@ static CK_RV read_private_key(struct opening *opening)
     if (!file->content.data && (description->provider || description->engine))
         return CKR_OK;
     CK_RV rv = decode(file, &opening->key_file, opening->reason);
+    /* What we cannot read, the provider may. */
+    if (rv == CKR_DATA_INVALID && (description->provider || description->engine))
+        return CKR_OK;
     if (rv != CKR_OK)
         return rv;
     if (description->certificate_count == 0)
@@ -176,6 +179,16 @@ static CK_RV open_provider(struct opening *opening, const char *name, bool engin
                             &opening->material.key);
 }
 
+/* A TPM's key file is ours, unless another provider was named for it, or the tpm2
+ * provider for one that we do not serve. */
+static bool served_here(const struct key_description *description, const struct tpm_key_file *file)
+{
+    const char *other = description->provider ? description->provider : description->engine;
+    if (!other)
+        return true;
+    return strcmp(other, "tpm2") == 0 && file->type == TPM_KEY_LOADABLE && !file->has_policy;
+}
+
 static CK_RV open_key(struct opening *opening)
 {
     const struct key_description *description = opening->description;
@@ -185,12 +198,15 @@ static CK_RV open_key(struct opening *opening)
     opening->reason->line = description->private_key.line;
     if (description->handle)
         return open_tpm_handle(opening);
-    if (file->tpm_key)
+    if (file->tpm_key && served_here(description, file->tpm_key))
         return open_tpm_file(opening);
     if (description->provider)
         return open_provider(opening, description->provider, false);
-    if (description->engine && strcmp(description->engine, "tpm2") != 0)
+    bool software = file->private_key || file->encrypted;
+    if (description->engine && (strcmp(description->engine, "tpm2") != 0 || !software))
         return open_provider(opening, description->engine, true);
+    if (file->tpm_key)
+        return open_tpm_file(opening);
     if (file->private_key) {
         struct crypto_key *private_key = file->private_key;
         file->private_key = NULL;
@@ -255,6 +271,23 @@ static CK_RV match(struct opening *opening)
     return CKR_DATA_INVALID;
 }
 
+/* Who else knows whether there is a PIN: a file in clear or encrypted tells. */
+static CK_RV override_pin(struct opening *opening)
+{
+    struct key *key = opening->material.key;
+    bool required = opening->description->pin == KEY_PIN_REQUIRED;
+    bool file =
+        !key_in_tpm(key) && !opening->description->provider && !opening->description->engine;
+    if (file && required != key->needs_login) {
+        reason_set(opening->reason, "%s: %s", opening->description->private_key.path,
+                   required ? "'pin = required', but the file is not encrypted: no PIN protects it"
+                            : "'pin = none', but the file is encrypted");
+        return CKR_DATA_INVALID;
+    }
+    key->needs_login = required;
+    return CKR_OK;
+}
+
 CK_RV key_material_open(const struct key_description *description,
                         struct key_material *ret_material, struct reason *reason)
 {
@@ -269,7 +302,7 @@ CK_RV key_material_open(const struct key_description *description,
     if (rv == CKR_OK)
         rv = match(&opening);
     if (rv == CKR_OK && opening.material.key && description->pin != KEY_PIN_AS_FOUND)
-        opening.material.key->needs_login = description->pin == KEY_PIN_REQUIRED;
+        rv = override_pin(&opening);
     decoded_clear(&opening.key_file);
     if (rv != CKR_OK) {
         key_material_clear(&opening.material);

@@ -124,11 +124,11 @@ static void what_belongs_together_is_put_together(UNUSED void **state)
          0},
         {{.key = "object:x", .provider = "x", .certificates = {"leaf.crt"}}, true, true, false, 1},
         {{.key = "leaf.key", .engine = "tpm2"}, true, true, false, 0},
-        {{.key = "leaf.key", .pin = KEY_PIN_REQUIRED}, true, true, true, 0},
-        {{.key = "leaf.enc", .certificates = {"leaf.crt"}, .pin = KEY_PIN_NONE},
+        {{.key = "leaf.key", .pin = KEY_PIN_NONE}, true, true, false, 0},
+        {{.key = "leaf.enc", .certificates = {"leaf.crt"}, .pin = KEY_PIN_REQUIRED},
          true,
          true,
-         false,
+         true,
          1},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -26,6 +26,7 @@ struct key {
     unsigned references;
     bool needs_login;
     bool logged_in;
+    bool refused; /* its authorisation was refused: it is not sent again */
     struct public_key public_key;
     struct certificate *certificates;
     size_t certificate_count;

@@ -83,6 +83,8 @@ static bool can(const struct key *key, enum key_use use, const struct scheme *sc
     struct tpm_key_abilities abilities = tpm_key_abilities(((const struct kept_key *)key)->tpm_key);
     if (use == KEY_USE_DERIVE)
         return can_raw(abilities);
+    if (use == KEY_USE_SIGN && !abilities.sign)
+        return false;
     if (scheme->kind == SCHEME_RSA_RAW)
         return can_raw(abilities);
     if (use == KEY_USE_DECRYPT)
@@ -145,27 +147,26 @@ static CK_RV sign_pss(struct kept_key *self, const struct scheme *scheme, struct
     return rv != CKR_OK ? rv : bytes_copy(ret_signature, bytes_view(&block));
 }
 
-/* TPM2_Sign wants a digest of exactly a hash's size. ECDSA uses the leftmost bits
- * of the digest, as a number: cutting it to the order's size, or putting zeros in
- * front, changes nothing (FIPS 186-5, 6.4.1). */
+/* TPM2_Sign wants a digest of exactly a hash's size, and both take the leftmost
+ * bits of it, as many as the order has, as a number (FIPS 186-5, 6.4.1). So the
+ * digest is cut to the order's size, and put where the TPM looks for that number:
+ * zeros in front do not change it, and what stands behind is cut off again. */
 static CK_RV sign_ecdsa(struct kept_key *self, struct view digest, struct bytes *ret_signature)
 {
     size_t order = public_key_coordinate_size(&self->key.public_key);
     if (!digest.size || digest.size > HASH_MAX_SIZE)
         return CKR_DATA_LEN_RANGE;
     struct tpm_key_abilities abilities = tpm_key_abilities(self->tpm_key);
-    bool wanted = abilities.fixed && digest.size == hash_size(abilities.fixed_hash);
-    if (!wanted && digest.size > order && hash_size(HASH_SHA256) <= order)
-        digest.size = order;
-    enum hash hash =
-        abilities.fixed && abilities.fixed_hash != HASH_NONE ? abilities.fixed_hash : HASH_SHA256;
-    while (hash_size(hash) < digest.size && hash < HASH_SHA512 && !abilities.fixed)
+    size_t kept = digest.size < order ? digest.size : order;
+    enum hash hash = abilities.fixed ? abilities.fixed_hash : HASH_SHA256;
+    while (!abilities.fixed && hash_size(hash) < kept && hash < HASH_SHA512)
         hash++;
-    uint8_t padded[HASH_MAX_SIZE] = {0};
     size_t size = hash_size(hash);
-    if (size < digest.size || (size > order && digest.size != size))
+    size_t width = size < order ? size : order;
+    if (kept > width)
         return CKR_DATA_LEN_RANGE;
-    memcpy(padded + size - digest.size, digest.data, digest.size);
+    uint8_t padded[HASH_MAX_SIZE] = {0};
+    memcpy(padded + width - kept, digest.data, kept);
     return tpm_key_sign(self->tpm_key, secret_view(self->authorization), SCHEME_ECDSA, hash,
                         view_of(padded, size), ret_signature);
 }

@@ -230,7 +230,6 @@ static void a_key_of_one_hash_signs_its_digests(UNUSED void **state)
     const struct scheme scheme = {.kind = SCHEME_ECDSA, .hash = HASH_SHA384};
     struct bytes digest = digest_of(HASH_SHA384);
     assert_int_equal(signed_by(keys[EC_SHA384], &scheme, bytes_view(&digest)), TPM2_CC_Sign);
-    assert_rv(refused(keys[EC_SHA384], &scheme, view_of(digest.data, 20)), CKR_DATA_LEN_RANGE);
     bytes_free(&digest);
 }
 
@@ -260,9 +259,15 @@ static void assert_decrypts(enum kind kind, const struct scheme *scheme)
     cipher.size++;
     cipher.data[0] = 0;
     cipher.data[100] ^= 1;
-    assert_rv(key_decrypt(keys[kind], scheme, bytes_view(&cipher), &plain),
-              CKR_ENCRYPTED_DATA_INVALID);
-    assert_null(plain.data);
+    CK_RV rv = key_decrypt(keys[kind], scheme, bytes_view(&cipher), &plain);
+    /* A TPM on newer OpenSSL answers a wrong PKCS#1 padding with random data. */
+    if (rv == CKR_OK && scheme->kind == SCHEME_RSA_PKCS1) {
+        assert_false(view_equal(bytes_view(&plain), view_string("plain text")));
+    } else {
+        assert_rv(rv, CKR_ENCRYPTED_DATA_INVALID);
+        assert_null(plain.data);
+    }
+    bytes_free(&plain);
     bytes_free(&cipher);
 }
 

@@ -168,6 +168,8 @@ CK_RV operation_once(struct session *session, enum operation_kind kind, struct v
         return ended(session, kind, CKR_ARGUMENTS_BAD);
     if (only_asks(operation, out, *out_size))
         return give(session, kind, out, out_size);
+    if (in.size && !in.data)
+        return ended(session, kind, CKR_ARGUMENTS_BAD);
     /* Called again after CKR_BUFFER_TOO_SMALL: for the same data, or for other. */
     bool same = operation->has_result && view_equal(bytes_view(&operation->job->input), in);
     if (!same) {

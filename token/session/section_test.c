@@ -145,15 +145,19 @@ static void a_serial_stays_the_same(UNUSED void **state)
     }
 }
 
-static void pin_overrides_what_the_file_says(UNUSED void **state)
+static void pin_agrees_with_what_the_file_says(UNUSED void **state)
 {
     struct module *module =
-        open_module("[open]\nprivate key = a.key\n[asked]\nprivate key = a.key\npin = required\n"
-                    "[closed]\nprivate key = b.enc\npublic key = b.pub\n"
+        open_module("[open]\nprivate key = a.key\npin = none\n"
+                    "[closed]\nprivate key = b.enc\npublic key = b.pub\npin = required\n"
+                    "[asked]\nprivate key = a.key\npin = required\n"
                     "[silent]\nprivate key = b.enc\npublic key = b.pub\npin = none\n");
-    static const bool needed[] = {false, true, true, false};
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-        assert_int_equal(token_needs_login(module_token_at(module, i)), needed[i]);
+    assert_false(token_needs_login(module_token(module, 0)));
+    assert_true(token_needs_login(module_token(module, 1)));
+    assert_null(module_token(module, 2));
+    assert_null(module_token(module, 3));
+    assert_log("a.key: 'pin = required', but the file is not encrypted");
+    assert_log("'pin = none', but the file is encrypted");
     module_free(module);
 }
 
@@ -215,7 +219,7 @@ int main(void)
         cmocka_unit_test(a_wrong_section_is_left_out_and_told),
         cmocka_unit_test(two_tokens_of_one_key_have_two_serials),
         cmocka_unit_test(a_serial_stays_the_same),
-        cmocka_unit_test(pin_overrides_what_the_file_says),
+        cmocka_unit_test(pin_agrees_with_what_the_file_says),
         cmocka_unit_test(a_token_has_its_keys_certificates_and_profile),
         cmocka_unit_test(the_library_names_itself_as_configured),
     };

@@ -280,8 +280,7 @@ CK_RV token_logout(struct token *token)
     /* PKCS#11 5.6.9: handles of private session objects die with the login. */
     for (size_t i = token->object_count; i > 0; i--) {
         struct object *object = token->objects[i - 1];
-        if (object->owner != CK_INVALID_HANDLE && object_bool(object, CKA_PRIVATE) &&
-            token_needs_login(token))
+        if (object->owner != CK_INVALID_HANDLE && object_bool(object, CKA_PRIVATE))
             token_remove_object(token, object);
     }
     return CKR_OK;

@@ -16,7 +16,9 @@ struct tpm {
     unsigned references;
     char *choice;
     struct lock *lock;
-    pid_t pid; /* who connected */
+    pid_t pid;           /* who connected */
+    unsigned connection; /* counts them */
+    bool unproven_sent;  /* a PIN that may be wrong is on its way */
     TSS2_TCTI_CONTEXT *tcti;
     ESYS_CONTEXT *esys;        /* NULL: not connected */
     ESYS_TR session;           /* of bus protection; ESYS_TR_NONE: none yet */

@@ -108,7 +108,8 @@ CK_RV tpm_error_rv(TSS2_RC rc)
 enum tpm_remedy tpm_error_remedy(TSS2_RC rc)
 {
     /* ESYS that was left in the middle of a command is of no more use either. */
-    if (LAYER(rc) == TSS2_TCTI_RC_LAYER || rc == TSS2_ESYS_RC_BAD_SEQUENCE)
+    if (LAYER(rc) == TSS2_TCTI_RC_LAYER || rc == TSS2_ESYS_RC_BAD_SEQUENCE ||
+        rc == TSS2_ESYS_RC_RSP_AUTH_FAILED)
         return TPM_REMEDY_RECONNECT;
     const struct error *error = find(rc);
     return error ? error->remedy : TPM_REMEDY_NONE;

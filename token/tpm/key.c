@@ -158,7 +158,8 @@ static bool remedy(struct tpm_key *key, TSS2_RC rc, struct tpm_tries *tries)
         return true;
     case TPM_REMEDY_RECONNECT:
         tpm_disconnect(key->tpm);
-        return !tries->reconnected++ && tpm_connect(key->tpm) == CKR_OK;
+        /* The TPM may have counted a wrong PIN whose answer was lost: not again. */
+        return !key->tpm->unproven_sent && !tries->reconnected++ && tpm_connect(key->tpm) == CKR_OK;
     default:
         return false;
     }
@@ -178,8 +179,10 @@ static TSS2_RC run_once(struct tpm_key *key, struct view auth, tpm_operation ope
     explicit_bzero(&value, sizeof(value));
     if (rc == TSS2_RC_SUCCESS)
         rc = operation(key->tpm, &(struct tpm_target){key->esys, session}, request, command);
+    /* NULL would only set the size to 0. */
+    static const TPM2B_AUTH none;
     if (key->tpm->esys && auth.size)
-        (void)Esys_TR_SetAuth(key->tpm->esys, key->esys, NULL);
+        (void)Esys_TR_SetAuth(key->tpm->esys, key->esys, &none);
     return rc;
 }
 
@@ -193,11 +196,12 @@ CK_RV tpm_key_run(struct tpm_key *key, struct view auth, tpm_operation operation
         return rv;
     const char *command = "";
     struct tpm_tries tries = {0};
+    key->tpm->unproven_sent = false;
     TSS2_RC rc;
     do {
         rc = run_once(key, auth, operation, request, &command);
     } while (rc != TSS2_RC_SUCCESS && remedy(key, rc, &tries));
-    if (rc == TPM_RC_OTHER_KEY)
+    if (rc == TPM_RC_OTHER_KEY || rc == TPM_RC_PARENT_AUTH)
         rv = CKR_DEVICE_ERROR;
     else if (tpm_error_is(rc, TPM2_RC_LOCKOUT) && key->tpm->esys)
         rv = locked_out(key->tpm, command, rc);

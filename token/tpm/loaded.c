@@ -115,6 +115,12 @@ static TSS2_RC load_persistent(struct tpm_key *key, const char **command)
     return rc;
 }
 
+/* An empty authorisation was sent, and another is wanted. */
+static bool wants_authorisation(TSS2_RC rc)
+{
+    return tpm_error_is(rc, TPM2_RC_AUTH_FAIL) || tpm_error_is(rc, TPM2_RC_BAD_AUTH);
+}
+
 /* One way of finding the parent. What a wrong parent answers depends on the TPM:
  * integrity failure on most. */
 static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool session, bool *next_way,
@@ -147,6 +153,10 @@ static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool session, bool 
     if (rc == TSS2_RC_SUCCESS)
         key->esys = handle;
     *next_way = tpm_error_is(rc, TPM2_RC_INTEGRITY);
+    if (way == 0 && parent_ways(key->parent) > 1 && wants_authorisation(rc)) {
+        key->tpm->no_persistent_parent = true;
+        *next_way = true;
+    }
     return rc;
 }
 
@@ -154,21 +164,26 @@ static TSS2_RC load_file(struct tpm_key *key, bool session, const char **command
 {
     TSS2_RC rc = (TSS2_RC)TPM2_RC_INTEGRITY;
     bool next_way = true;
-    unsigned ways = key->foreign ? 2 : parent_ways(key->parent);
-    for (unsigned way = 0; next_way && way < ways; way++) {
+    bool known_foreign = key->foreign && key->foreign == key->tpm->connection;
+    unsigned ways = known_foreign ? 2 : parent_ways(key->parent);
+    for (unsigned way = key->way; next_way && way < ways; way++) {
         TSS2_RC tried = load_under(key, way, session, &next_way, command);
         /* The standard way's answer is the one to tell; a TPM may lack the others. */
+        if (tried == TSS2_RC_SUCCESS)
+            key->way = way;
         if (tried == TSS2_RC_SUCCESS || way <= 1 || !next_way)
             rc = way > 1 && tried != TSS2_RC_SUCCESS && tpm_error_remedy(tried) == TPM_REMEDY_NONE
                      ? (TSS2_RC)TPM2_RC_INTEGRITY
                      : tried;
     }
     /* Other templates are tried once: an RSA primary takes a chip many seconds. */
-    key->foreign = tpm_error_is(rc, TPM2_RC_INTEGRITY);
+    key->foreign = tpm_error_is(rc, TPM2_RC_INTEGRITY) ? key->tpm->connection : 0;
+    if (rc != TSS2_RC_SUCCESS)
+        key->way = 0;
     return rc;
 }
 
-TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command)
+static TSS2_RC load(struct tpm_key *key, bool session, const char **ret_command)
 {
     if (key->esys != ESYS_TR_NONE) {
         if (key->tpm->loaded != key) {
@@ -184,4 +199,17 @@ TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command
     }
     return session ? protection_start(key->tpm, ESYS_TR_NONE, key->strict, ret_command)
                    : TSS2_RC_SUCCESS;
+}
+
+/* The user's PIN has nothing to do with it, and a parent may count wrong tries. */
+TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command)
+{
+    TSS2_RC rc = key->parent_refused ? TPM_RC_PARENT_AUTH : load(key, session, ret_command);
+    if (!key->parent_refused && !wants_authorisation(rc))
+        return rc;
+    key->parent_refused = true;
+    log_line(LOG_LEVEL_ERROR, "tpm",
+             "the key's parent, or the owner hierarchy of this TPM, has an authorisation of its "
+             "own: such keys are not served");
+    return TPM_RC_PARENT_AUTH;
 }

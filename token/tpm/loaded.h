@@ -12,6 +12,9 @@
  * It has been logged. */
 #define TPM_RC_OTHER_KEY 0xffffffffu
 
+/* Nor this: not the key but its parent asked for an authorisation. */
+#define TPM_RC_PARENT_AUTH 0xfffffffeu
+
 /* What a key is and where it is loaded. */
 struct tpm_key {
     struct tpm *tpm;
@@ -24,8 +27,10 @@ struct tpm_key {
     TPM2B_PRIVATE private;
     struct public_key public_key;
     struct tpm_key_abilities abilities;
-    bool foreign; /* no parent of this TPM fitted */
-    ESYS_TR esys; /* ESYS_TR_NONE: not loaded */
+    unsigned way;        /* of finding the parent: the one that fitted */
+    unsigned foreign;    /* the connection on which no parent fitted; 0: none */
+    bool parent_refused; /* its parent wants an authorisation: not asked again */
+    ESYS_TR esys;        /* ESYS_TR_NONE: not loaded */
     struct tpm_key *next;
 };
 

@@ -30,6 +30,7 @@ static TSS2_RC check_auth(struct tpm *tpm, const struct tpm_target *target, UNUS
     *ret_command = "TPM2_PolicySecret (login)";
     ESYS_TR how = ESYS_TR_NONE;
     rc = authorise(tpm, target, false, &how);
+    tpm->unproven_sent = true;
     if (rc == TSS2_RC_SUCCESS)
         rc = Esys_PolicySecret(tpm->esys, target->key, session, how, ESYS_TR_NONE, ESYS_TR_NONE,
                                NULL, NULL, NULL, 0, NULL, NULL);
@@ -65,9 +66,14 @@ static TSS2_RC sign(struct tpm *tpm, const struct tpm_target *target, void *requ
 }
 
 static CK_RV copy_signature(const struct tpm_key *key, const TPMT_SIGNATURE *signature,
-                            struct bytes *ret_signature)
+                            TPM2_ALG_ID wanted, struct bytes *ret_signature)
 {
-    if (signature->sigAlg != TPM2_ALG_ECDSA)
+    /* What a TPM says is not believed: the union is read as what was asked for. */
+    if (signature->sigAlg != wanted ||
+        (wanted != TPM2_ALG_ECDSA &&
+         signature->signature.rsassa.sig.size != key->public_key.modulus.size))
+        return CKR_DEVICE_ERROR;
+    if (wanted != TPM2_ALG_ECDSA)
         return bytes_copy(ret_signature, view_of(signature->signature.rsassa.sig.buffer,
                                                  signature->signature.rsassa.sig.size));
     const TPM2B_ECC_PARAMETER *r = &signature->signature.ecdsa.signatureR;
@@ -99,7 +105,7 @@ CK_RV tpm_key_sign(struct tpm_key *key, struct view auth, enum scheme_kind kind,
     request.scheme.details.any.hashAlg = tpm_hash_algorithm(hash);
     CK_RV rv = tpm_key_run(key, auth, sign, &request);
     if (rv == CKR_OK)
-        rv = copy_signature(key, request.signature, ret_signature);
+        rv = copy_signature(key, request.signature, request.scheme.scheme, ret_signature);
     Esys_Free(request.signature);
     return rv;
 }
@@ -137,6 +143,23 @@ static TSS2_RC decrypt(struct tpm *tpm, const struct tpm_target *target, void *r
     return rc;
 }
 
+/* A raw result is a number of the modulus's size; zeros in front may be missing. */
+static CK_RV copy_plain(const struct tpm_key *key, enum scheme_kind kind,
+                        const TPM2B_PUBLIC_KEY_RSA *plain, struct bytes *ret_plain)
+{
+    size_t size = kind == SCHEME_RSA_RAW ? key->public_key.modulus.size : plain->size;
+    if (plain->size > size)
+        return CKR_DEVICE_ERROR;
+    struct bytes padded = {0};
+    CK_RV rv = bytes_alloc(&padded, size);
+    if (rv != CKR_OK)
+        return rv;
+    memcpy(padded.data + size - plain->size, plain->buffer, plain->size);
+    bytes_free(ret_plain);
+    *ret_plain = padded;
+    return CKR_OK;
+}
+
 CK_RV tpm_key_decrypt(struct tpm_key *key, struct view auth, enum scheme_kind kind, enum hash hash,
                       struct view cipher, struct bytes *ret_plain)
 {
@@ -150,7 +173,7 @@ CK_RV tpm_key_decrypt(struct tpm_key *key, struct view auth, enum scheme_kind ki
     request.scheme.details.oaep.hashAlg = tpm_hash_algorithm(hash);
     CK_RV rv = tpm_key_run(key, auth, decrypt, &request);
     if (rv == CKR_OK)
-        rv = bytes_copy(ret_plain, view_of(request.plain->buffer, request.plain->size));
+        rv = copy_plain(key, kind, request.plain, ret_plain);
     if (request.plain)
         explicit_bzero(request.plain, sizeof(*request.plain));
     Esys_Free(request.plain);

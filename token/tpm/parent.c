@@ -88,7 +88,7 @@ static TSS2_RC create(struct tpm *tpm, uint32_t parent, const TPMT_PUBLIC *templ
 static bool same_template(const TPMT_PUBLIC *area, const TPMT_PUBLIC *template)
 {
     if (area->type != template->type || area->nameAlg != template->nameAlg ||
-        (area->objectAttributes | TPMA_OBJECT_NODA) != template->objectAttributes)
+        area->objectAttributes != template->objectAttributes)
         return false;
     return area->type == TPM2_ALG_RSA
                ? area->parameters.rsaDetail.keyBits == template->parameters.rsaDetail.keyBits

@@ -25,7 +25,7 @@ TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, bool strict, const cha
         return rc;
     *ret_command = "TPM2_StartAuthSession (bus protection)";
     rc = start_session(tpm, parent != ESYS_TR_NONE ? parent : primary.handle);
-    if ((rc & TSS2_RC_LAYER_MASK) == TSS2_ESAPI_RC_LAYER && !strict) {
+    if (rc == TSS2_ESYS_RC_GENERAL_FAILURE && !strict) {
         log_line(LOG_LEVEL_WARNING, "tpm",
                  "the PIN travels to the TPM in a session without salt, because this program's "
                  "OpenSSL cannot make one; who records the bus may guess at it. 'bus protection = "

@@ -1,7 +1,8 @@
 /* Bus protection: authorisation in a salted HMAC session with parameter
  * encryption, so that neither the PIN nor a decrypted secret crosses a chip's bus
- * in the clear. One session for a connection. Inside the room only; the
- * connection's lock is held. */
+ * in the clear. It resists listening; who can change what is on the bus can pose as
+ * the TPM, as the salting key is not known by name. One session for a connection. Inside the room
+ * only; the connection's lock is held. */
 #ifndef SIGNET_TPM_PROTECTION_H
 #define SIGNET_TPM_PROTECTION_H
 

@@ -176,6 +176,9 @@ struct tpm_key_abilities tpm_public_abilities(const TPMT_PUBLIC *area)
     if (!fixed_scheme(scheme, &abilities.fixed_scheme))
         return (struct tpm_key_abilities){0};
     abilities.fixed_hash = tpm_hash_of(hash);
+    /* RSAES alone has no hash; one that is not known here cannot be asked for. */
+    if (abilities.fixed_hash == HASH_NONE && scheme != TPM2_ALG_RSAES)
+        return (struct tpm_key_abilities){0};
     return abilities;
 }
 

@@ -10,7 +10,7 @@
 void tpm_quiet(void)
 {
     static char quiet[] = "TSS2_LOG=all+none";
-    if (getenv("TSS2_LOG"))
+    if (secure_getenv("TSS2_LOG"))
         return;
     size_t count = 0;
     while (environ && environ[count])
@@ -18,9 +18,14 @@ void tpm_quiet(void)
     char **copy = calloc(count + 2, sizeof(*copy));
     if (!copy)
         return;
+    /* In front: getenv() finds the first, and a set-uid host's caller may have set it. */
     if (count)
-        memcpy(copy, environ, count * sizeof(*copy));
+        memcpy(copy + 1, environ, count * sizeof(*copy));
     /* Not the static array itself: the module may be unloaded before the process ends. */
-    copy[count] = strdup(quiet);
+    copy[0] = strdup(quiet);
+    if (!copy[0]) {
+        free(copy);
+        return;
+    }
     __atomic_store_n(&environ, copy, __ATOMIC_RELEASE);
 }

@@ -54,7 +54,8 @@ static void what_cannot_be_opened_is_told_in_the_log(UNUSED void **state)
     } rows[] = {
         {"device:/no/such/device", "/no/such/device: No such file or directory"},
         {"nowhere:at all", "no connection to the TPM at 'nowhere:at all': "},
-        {"swtpm:path=/no/such/socket", "no connection to the TPM at 'swtpm:path=/no/such/socket': "},
+        {"swtpm:path=/no/such/socket",
+         "no connection to the TPM at 'swtpm:path=/no/such/socket': "},
         {"", "no connection to the TPM at ''"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

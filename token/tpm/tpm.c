@@ -16,8 +16,18 @@
  * the registry lock of the guard. */
 static struct tpm *all;
 
+/* `auto` is decided here, once: a device that appears later must not take the place
+ * of the TPM that the keys were opened for. */
+static const char *normal_choice(const char *choice)
+{
+    if (strcmp(choice, "auto") == 0)
+        choice = tcti_kind(choice) == TPM_KIND_DEVICE ? "device" : "embedded";
+    return strcmp(choice, "device") == 0 ? "device:/dev/tpmrm0" : choice;
+}
+
 CK_RV tpm_acquire(const char *choice, struct tpm **ret_tpm)
 {
+    choice = normal_choice(choice);
     for (struct tpm *tpm = all; tpm; tpm = tpm->next) {
         if (strcmp(tpm->choice, choice) == 0) {
             tpm->references++;
@@ -112,6 +122,7 @@ CK_RV tpm_connect(struct tpm *tpm)
         return tpm_error("Esys_Initialize", rc);
     }
     tpm->pid = getpid();
+    tpm->connection++;
     (void)pthread_once(&once, register_at_exit);
     log_line(LOG_LEVEL_INFO, "tpm", "connected to '%s' (%s)", tpm->choice, kinds[tpm_kind(tpm)]);
     return CKR_OK;
