@@ -53,6 +53,20 @@ static void a_wrong_pkcs1_padding_gives_nothing_of_the_plain_text(void **state)
         assert_true(out.length != sizeof(plain) || memcmp(out.bytes, plain, sizeof(plain)) != 0);
 }
 
+static void nothing_in_place_of_the_ciphertext_is_a_bad_argument(void **state)
+{
+    struct token *token = rsa_token_or_skip();
+    struct block in = openssl_encrypt(token, &mechanisms[PKCS1], plain, sizeof(plain));
+    struct block out = {.length = 1};
+
+    (void)state;
+    assert_ok(p11->C_DecryptInit(token->session, &mechanisms[PKCS1], token->private_key));
+    assert_rv(p11->C_Decrypt(token->session, in.bytes, in.length, out.bytes, &out.length),
+              CKR_BUFFER_TOO_SMALL);
+    assert_rv(p11->C_Decrypt(token->session, NULL, in.length, out.bytes, &out.length),
+              CKR_ARGUMENTS_BAD);
+}
+
 static void another_label_does_not_decrypt(void **state)
 {
     struct token *token = rsa_token_or_skip();
@@ -147,6 +161,7 @@ int main(void)
         test(a_message_that_is_too_long_is_out_of_range),
         test(a_changed_ciphertext_is_invalid),
         test(a_wrong_pkcs1_padding_gives_nothing_of_the_plain_text),
+        test(nothing_in_place_of_the_ciphertext_is_a_bad_argument),
         test(another_label_does_not_decrypt),
         test(ciphertexts_of_another_size_are_out_of_range),
         test(a_ciphertext_beyond_the_modulus_is_invalid),

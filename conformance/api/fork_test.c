@@ -45,6 +45,38 @@ static void in_a_child_nothing_is_initialised(void **state)
     run_child(call_everything);
 }
 
+static void *initialise_in_a_thread(void *argument)
+{
+    CK_RV *rv = argument;
+
+    *rv = p11->C_Initialize(NULL);
+    return NULL;
+}
+
+static void initialise_in_threads(void)
+{
+    pthread_t threads[4];
+    CK_RV rvs[COUNT_OF(threads)];
+    unsigned first = 0;
+
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        child_true(pthread_create(&threads[i], NULL, initialise_in_a_thread, &rvs[i]) == 0);
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        pthread_join(threads[i], NULL);
+        child_rv(rvs[i], CKR_OK, CKR_CRYPTOKI_ALREADY_INITIALIZED);
+        first += rvs[i] == CKR_OK;
+    }
+    child_true(first == 1);
+}
+
+static void of_all_threads_of_a_child_one_initialises(void **state)
+{
+    (void)state;
+    signet_only_fork();
+    for (int i = 0; i < 25; i++)
+        run_child(initialise_in_threads);
+}
+
 static void initialise_and_sign(void)
 {
     child_rv(initialise(), CKR_OK);
@@ -328,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(in_a_child_nothing_is_initialised),
         test(a_child_initialises_and_signs),
+        test(of_all_threads_of_a_child_one_initialises),
         test(a_child_signs_where_the_parent_has_signed),
         test(initialising_a_child_is_cheap),
         test(the_parents_sessions_are_not_the_childs),

@@ -243,6 +243,20 @@ static void sections_beyond_the_limit_take_no_other_down(UNUSED void **state)
     bytes_free(&text);
 }
 
+/* Each header is compared with all before it. */
+static void broken_headers_count_as_sections(UNUSED void **state)
+{
+    struct bytes text = {0};
+    struct config config = {0};
+    assert_ok(bytes_alloc(&text, 200000));
+    for (size_t i = 0; i < text.size; i += 2)
+        memcpy(text.data + i, "[\n", 2);
+    assert_ok(config_parse(bytes_view(&text), &config));
+    assert_true(config.section_count <= CONFIG_MAX_SECTIONS + 2);
+    config_clear(&config);
+    bytes_free(&text);
+}
+
 static void a_file_of_garbage_has_a_bounded_list_of_problems(UNUSED void **state)
 {
     struct bytes text = {0};
@@ -292,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_file_has_a_largest_size),
         cmocka_unit_test(there_is_a_limit_to_sections),
         cmocka_unit_test(sections_beyond_the_limit_take_no_other_down),
+        cmocka_unit_test(broken_headers_count_as_sections),
         cmocka_unit_test(a_file_of_garbage_has_a_bounded_list_of_problems),
         cmocka_unit_test(no_text_is_an_empty_configuration),
         cmocka_unit_test(whoever_reads_the_meaning_may_add_problems),
