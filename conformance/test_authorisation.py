@@ -1,18 +1,20 @@
 """Only what the user typed is sent as his PIN, once, and only a wrong PIN is called wrong."""
 
+import os
 import re
 import subprocess
 
 import pytest
 
-from harness import clients
+from harness import clients, sanitize
 
 pytestmark = pytest.mark.signet
 
 
 def tpm2(tool, the_tpm, *words):
     done = subprocess.run([clients.need(tool), "-T", the_tpm.tcti, *words], check=True,
-                          capture_output=True, text=True)
+                          capture_output=True, text=True,
+                          env={**os.environ, **sanitize.environment()})
     return done.stdout
 
 

@@ -65,6 +65,28 @@ static TSS2_RC sign(struct tpm *tpm, const struct tpm_target *target, void *requ
                            &sign_request->signature);
 }
 
+/* Appends a number in a field of `size` bytes: a TPM may leave out zeros in front. */
+static CK_RV append_number(struct bytes *bytes, struct view number, size_t size)
+{
+    static const uint8_t zeros[sizeof(((TPM2B_PUBLIC_KEY_RSA *)0)->buffer)];
+    if (number.size > size || size > sizeof(zeros))
+        return CKR_DEVICE_ERROR;
+    size_t most = bytes->size + size;
+    CK_RV rv = bytes_append(bytes, view_of(zeros, size - number.size), most);
+    return rv != CKR_OK ? rv : bytes_append(bytes, number, most);
+}
+
+static CK_RV give(struct bytes *made, CK_RV rv, struct bytes *ret_bytes)
+{
+    if (rv != CKR_OK) {
+        bytes_free(made);
+        return rv;
+    }
+    bytes_free(ret_bytes);
+    *ret_bytes = *made;
+    return CKR_OK;
+}
+
 static CK_RV copy_signature(const struct tpm_key *key, const TPMT_SIGNATURE *signature,
                             TPM2_ALG_ID wanted, struct bytes *ret_signature)
 {
@@ -79,17 +101,11 @@ static CK_RV copy_signature(const struct tpm_key *key, const TPMT_SIGNATURE *sig
     const TPM2B_ECC_PARAMETER *r = &signature->signature.ecdsa.signatureR;
     const TPM2B_ECC_PARAMETER *s = &signature->signature.ecdsa.signatureS;
     size_t size = public_key_coordinate_size(&key->public_key);
-    if (r->size > size || s->size > size)
-        return CKR_DEVICE_ERROR;
     struct bytes both = {0};
-    CK_RV rv = bytes_alloc(&both, 2 * size);
-    if (rv != CKR_OK)
-        return rv;
-    memcpy(both.data + size - r->size, r->buffer, r->size);
-    memcpy(both.data + 2 * size - s->size, s->buffer, s->size);
-    bytes_free(ret_signature);
-    *ret_signature = both;
-    return CKR_OK;
+    CK_RV rv = append_number(&both, view_of(r->buffer, r->size), size);
+    if (rv == CKR_OK)
+        rv = append_number(&both, view_of(s->buffer, s->size), size);
+    return give(&both, rv, ret_signature);
 }
 
 CK_RV tpm_key_sign(struct tpm_key *key, struct view auth, enum scheme_kind kind, enum hash hash,
@@ -148,16 +164,9 @@ static CK_RV copy_plain(const struct tpm_key *key, enum scheme_kind kind,
                         const TPM2B_PUBLIC_KEY_RSA *plain, struct bytes *ret_plain)
 {
     size_t size = kind == SCHEME_RSA_RAW ? key->public_key.modulus.size : plain->size;
-    if (plain->size > size)
-        return CKR_DEVICE_ERROR;
     struct bytes padded = {0};
-    CK_RV rv = bytes_alloc(&padded, size);
-    if (rv != CKR_OK)
-        return rv;
-    memcpy(padded.data + size - plain->size, plain->buffer, plain->size);
-    bytes_free(ret_plain);
-    *ret_plain = padded;
-    return CKR_OK;
+    CK_RV rv = append_number(&padded, view_of(plain->buffer, plain->size), size);
+    return give(&padded, rv, ret_plain);
 }
 
 CK_RV tpm_key_decrypt(struct tpm_key *key, struct view auth, enum scheme_kind kind, enum hash hash,
@@ -213,15 +222,10 @@ CK_RV tpm_key_derive(struct tpm_key *key, struct view auth, struct view point,
     CK_RV rv = tpm_key_run(key, auth, derive, &request);
     if (rv != CKR_OK)
         return rv;
-    /* The TPM may leave out zeros in front; a shared secret has a fixed size. */
     const TPM2B_ECC_PARAMETER *secret = &request.secret->point.x;
     struct bytes padded = {0};
-    rv = secret->size <= size ? bytes_alloc(&padded, size) : CKR_DEVICE_ERROR;
-    if (rv == CKR_OK) {
-        memcpy(padded.data + size - secret->size, secret->buffer, secret->size);
-        bytes_free(ret_secret);
-        *ret_secret = padded;
-    }
+    rv = append_number(&padded, view_of(secret->buffer, secret->size), size);
+    rv = give(&padded, rv, ret_secret);
     explicit_bzero(request.secret, sizeof(*request.secret));
     Esys_Free(request.secret);
     return rv;
