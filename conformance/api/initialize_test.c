@@ -98,6 +98,42 @@ static void finalisation_takes_no_argument(void **state)
     assert_ok(p11->C_Finalize(NULL));
 }
 
+/* What a module that the module itself uses may do: come back to it. */
+static bool come_back;
+static CK_RV came_back;
+
+static CK_RV lock_and_come_back(void *mutex)
+{
+    CK_RV rv = lock_mutex(mutex);
+    CK_INFO info;
+
+    if (come_back) {
+        come_back = false;
+        came_back = p11->C_GetInfo(&info);
+    }
+    return rv;
+}
+
+static void a_call_from_within_a_call_does_not_wait_for_itself(void **state)
+{
+    CK_C_INITIALIZE_ARGS args = with_mutexes;
+    CK_SLOT_ID slots[64];
+    CK_ULONG count = COUNT_OF(slots);
+    CK_SLOT_INFO info;
+
+    (void)state;
+    signet_only("other modules may hang");
+    args.LockMutex = lock_and_come_back;
+    assert_ok(p11->C_Initialize(&args));
+    assert_ok(p11->C_GetSlotList(CK_TRUE, slots, &count));
+    come_back = true;
+    came_back = CKR_OK;
+    assert_ok(p11->C_GetSlotInfo(slots[0], &info));
+    assert_rv(came_back, CKR_FUNCTION_FAILED);
+    assert_ok(p11->C_GetSlotInfo(slots[0], &info));
+    assert_ok(p11->C_Finalize(NULL));
+}
+
 static void mutex_functions_come_all_together_or_not_at_all(void **state)
 {
     (void)state;
@@ -361,6 +397,7 @@ int main(void)
         test(a_second_initialisation_says_that_it_is_one),
         test(a_second_finalisation_says_that_it_is_one),
         test(finalisation_takes_no_argument),
+        test(a_call_from_within_a_call_does_not_wait_for_itself),
         test(mutex_functions_come_all_together_or_not_at_all),
         test(the_applications_mutexes_are_used_and_given_back),
         test(mutexes_together_with_os_locking_are_accepted),

@@ -22,6 +22,10 @@ static struct {
     char *string;
 } guard = {.registry = PTHREAD_MUTEX_INITIALIZER};
 
+/* This thread is inside the module: a key of an engine or provider that leads back
+ * here is answered with an error instead of waiting for itself. */
+static _Thread_local bool inside;
+
 #define STRING_MAX_SIZE 8192
 
 /* Configures the locks as the caller asks; CKR_ARGUMENTS_BAD for half a set. */
@@ -51,6 +55,7 @@ static void after_fork(void)
     guard.finalizing = false;
     guard.calls = 0;
     guard.pid = 0;
+    inside = false;
 }
 
 static void watch_forks(void)
@@ -97,11 +102,15 @@ CK_RV guard_initialize(const CK_C_INITIALIZE_ARGS *arguments)
     if (!module_alive())
         return CKR_GENERAL_ERROR;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (inside)
+        return CKR_FUNCTION_FAILED;
     (void)pthread_once(&once, watch_forks);
     module_prepare();
     pthread_mutex_lock(&guard.registry);
+    inside = true;
     CK_RV rv =
         guard.module || guard.finalizing ? CKR_CRYPTOKI_ALREADY_INITIALIZED : initialize(arguments);
+    inside = false;
     pthread_mutex_unlock(&guard.registry);
     return rv;
 }
@@ -111,8 +120,11 @@ static CK_RV enter(void)
 {
     if (guard.pid != getpid())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
+    if (inside)
+        return CKR_FUNCTION_FAILED;
     pthread_mutex_lock(&guard.registry);
     if (guard.module && module_alive()) {
+        inside = true;
         guard.calls++;
         return CKR_OK;
     }
@@ -122,6 +134,7 @@ static CK_RV enter(void)
 
 static void leave(void)
 {
+    inside = false;
     guard.calls--;
     pthread_mutex_unlock(&guard.registry);
 }
@@ -141,6 +154,8 @@ CK_RV guard_finalize(void)
 {
     if (guard.pid != getpid())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
+    if (inside)
+        return CKR_FUNCTION_FAILED;
     pthread_mutex_lock(&guard.registry);
     struct module *module = guard.module;
     guard.module = NULL;
@@ -148,7 +163,9 @@ CK_RV guard_finalize(void)
         guard.finalizing = true;
         wait_for_calls();
         guard.finalizing = false;
+        inside = true;
         module_free(module);
+        inside = false;
         free(guard.string);
         guard.string = NULL;
     }
