@@ -341,6 +341,26 @@ static unsigned count_files(void)
     return count;
 }
 
+static void a_session_of_an_earlier_initialisation_is_not_met_again(void **state)
+{
+    CK_SLOT_ID slots[64];
+    CK_ULONG count = COUNT_OF(slots);
+    CK_SESSION_HANDLE before, after;
+    CK_SESSION_INFO info;
+
+    (void)state;
+    signet_only("session handles that are never used twice");
+    assert_ok(p11->C_Initialize(NULL));
+    assert_ok(p11->C_GetSlotList(CK_TRUE, slots, &count));
+    assert_ok(p11->C_OpenSession(slots[0], CKF_SERIAL_SESSION, NULL, NULL, &before));
+    assert_ok(p11->C_Finalize(NULL));
+    assert_ok(p11->C_Initialize(NULL));
+    assert_ok(p11->C_OpenSession(slots[0], CKF_SERIAL_SESSION, NULL, NULL, &after));
+    assert_rv(p11->C_GetSessionInfo(before, &info), CKR_SESSION_HANDLE_INVALID);
+    assert_ok(p11->C_GetSessionInfo(after, &info));
+    assert_ok(p11->C_Finalize(NULL));
+}
+
 static void it_can_be_initialised_and_finalised_fifty_times(void **state)
 {
     unsigned files = 0;
@@ -407,6 +427,7 @@ int main(void)
         test(odd_strings_do_no_harm),
         test(nothing_is_read_beyond_the_standard_structure),
         test(the_larger_structure_of_nss_is_accepted),
+        test(a_session_of_an_earlier_initialisation_is_not_met_again),
         test(it_can_be_initialised_and_finalised_fifty_times),
         test(handles_of_an_earlier_life_are_invalid),
         test(the_parallel_functions_of_old_are_still_answered),

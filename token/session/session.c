@@ -10,15 +10,17 @@
 #include "token/session/section.h"
 #include "token/session/version.h"
 
-/* A session handle is a place in the table and a number that makes every handle
- * of that place another one. 0 is never a handle. */
+/* A session handle is a place in the table and a number that no handle of this
+ * process had before, also not before a C_Finalize: a thread that comes late with
+ * an old one must not meet another's session. 0 is never a handle. */
 #define INDEX_BITS 14
 #define MAX_SESSIONS ((1UL << INDEX_BITS) - 1)
-#define ROUNDS_MASK 0xffffUL
+#define ROUNDS_MASK (~0UL >> INDEX_BITS)
+
+static CK_ULONG rounds;
 
 struct place {
     struct session *session;
-    CK_ULONG round;
 };
 
 struct module {
@@ -200,9 +202,9 @@ CK_RV module_open_session(struct module *module, struct token *token, bool rw,
     if (!session)
         return CKR_HOST_MEMORY;
     struct place *place = &module->places[index];
-    place->round = (place->round + 1) & ROUNDS_MASK;
+    rounds = (rounds + 1) & ROUNDS_MASK;
     place->session = session;
-    session->handle = (place->round << INDEX_BITS) | (index + 1);
+    session->handle = (rounds << INDEX_BITS) | (index + 1);
     session->token = token;
     session->rw = rw;
     token->session_count++;
