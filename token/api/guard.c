@@ -24,7 +24,17 @@ static struct {
 
 /* This thread is inside the module: a key of an engine or provider that leads back
  * here is answered with an error instead of waiting for itself. */
-static _Thread_local bool inside;
+static pthread_key_t inside_key; /* not _Thread_local: gcc's leak checker trips over it */
+
+static bool is_inside(void)
+{
+    return pthread_getspecific(inside_key) != NULL;
+}
+
+static void set_inside(bool inside)
+{
+    (void)pthread_setspecific(inside_key, inside ? &inside_key : NULL);
+}
 
 #define STRING_MAX_SIZE 8192
 
@@ -55,11 +65,12 @@ static void after_fork(void)
     guard.finalizing = false;
     guard.calls = 0;
     guard.pid = 0;
-    inside = false;
+    set_inside(false);
 }
 
-static void watch_forks(void)
+static void start_guard(void)
 {
+    (void)pthread_key_create(&inside_key, NULL);
     (void)pthread_atfork(NULL, NULL, after_fork);
 }
 
@@ -102,15 +113,15 @@ CK_RV guard_initialize(const CK_C_INITIALIZE_ARGS *arguments)
     if (!module_alive())
         return CKR_GENERAL_ERROR;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (inside)
+    (void)pthread_once(&once, start_guard);
+    if (is_inside())
         return CKR_FUNCTION_FAILED;
-    (void)pthread_once(&once, watch_forks);
     module_prepare();
     pthread_mutex_lock(&guard.registry);
-    inside = true;
+    set_inside(true);
     CK_RV rv =
         guard.module || guard.finalizing ? CKR_CRYPTOKI_ALREADY_INITIALIZED : initialize(arguments);
-    inside = false;
+    set_inside(false);
     pthread_mutex_unlock(&guard.registry);
     return rv;
 }
@@ -120,11 +131,11 @@ static CK_RV enter(void)
 {
     if (guard.pid != getpid())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
-    if (inside)
+    if (is_inside())
         return CKR_FUNCTION_FAILED;
     pthread_mutex_lock(&guard.registry);
     if (guard.module && module_alive()) {
-        inside = true;
+        set_inside(true);
         guard.calls++;
         return CKR_OK;
     }
@@ -134,7 +145,7 @@ static CK_RV enter(void)
 
 static void leave(void)
 {
-    inside = false;
+    set_inside(false);
     guard.calls--;
     pthread_mutex_unlock(&guard.registry);
 }
@@ -154,7 +165,7 @@ CK_RV guard_finalize(void)
 {
     if (guard.pid != getpid())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
-    if (inside)
+    if (is_inside())
         return CKR_FUNCTION_FAILED;
     pthread_mutex_lock(&guard.registry);
     struct module *module = guard.module;
@@ -163,9 +174,9 @@ CK_RV guard_finalize(void)
         guard.finalizing = true;
         wait_for_calls();
         guard.finalizing = false;
-        inside = true;
+        set_inside(true);
         module_free(module);
-        inside = false;
+        set_inside(false);
         free(guard.string);
         guard.string = NULL;
     }
