@@ -1,5 +1,6 @@
-/* OpenSSL on a private library context with the default provider only, so that
- * the host's openssl.cnf can never lead back into this module. */
+/* OpenSSL on a private library context with the default provider only. The host's
+ * openssl.cnf configures the host's context alone; but engines are process-wide, and
+ * one that the host makes the default serves private contexts too. */
 #ifndef SIGNET_CRYPTO_LIBRARY_H
 #define SIGNET_CRYPTO_LIBRARY_H
 

@@ -1,7 +1,6 @@
 #include "token/tpm/parent.h"
 
 #include <string.h>
-#include <tss2/tss2_rc.h>
 
 #include "token/tpm/error.h"
 #include "token/tpm/public.h"
