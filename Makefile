@@ -32,19 +32,19 @@ not_product = $(filter-out %_test.c %_fuzz.c %_bench.c,$(wildcard $(1)))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 TOKEN_SOURCES := $(call not_product,token/*/*.c)
-EMULATOR_SOURCES := $(call not_product,emulator/*.c)
+EMULATOR_SOURCES := $(call not_product,emulator/*.c emulator/behaviour/*.c emulator/identity/*.c)
 COUNT_SOURCES := $(wildcard conformance/tcti/*.c)
 API_HELPERS := $(call not_product,conformance/api/*.c)
 
 MODULE := $(BUILD)/signet-pkcs11.so
 EMULATOR := $(BUILD)/libtss2-tcti-signet.so.0
 COUNT_TCTI := $(BUILD)/libtss2-tcti-count.so.0
-UNIT_TESTS := $(patsubst %_test.c,$(BUILD)/test/%_test,$(wildcard token/*/*_test.c emulator/*_test.c))
+UNIT_TESTS := $(patsubst %_test.c,$(BUILD)/test/%_test,$(wildcard token/*/*_test.c emulator/*_test.c emulator/*/*_test.c))
 API_TESTS := $(patsubst conformance/api/%_test.c,$(BUILD)/conformance/%_test,\
 	$(wildcard conformance/api/*_test.c))
 BENCHES := $(patsubst conformance/bench/%_bench.c,$(BUILD)/bench/%_bench,\
 	$(wildcard conformance/bench/*_bench.c))
-FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c emulator/*_fuzz.c))
+FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c emulator/*_fuzz.c emulator/*/*_fuzz.c))
 
 .PHONY: all check check-format fix-format install uninstall clean bench fuzz asan tsan demo setup tests
 .SECONDARY:
@@ -152,7 +152,7 @@ $(BUILD)/fuzz/%_fuzz: %_fuzz.c $(TOKEN_SOURCES) $(EMULATOR_SOURCES)
 		$(if $(filter token/%,$<),$(TOKEN_SOURCES),$(EMULATOR_SOURCES)) \
 		$(PACKAGE_LIBS) -ldl -lpthread
 
-FORMATTED := $(wildcard token/*/*.[ch] emulator/*.[ch] conformance/*/*.[ch] fixtures/*.[ch])
+FORMATTED := $(wildcard token/*/*.[ch] emulator/*.[ch] emulator/*/*.[ch] conformance/*/*.[ch] fixtures/*.[ch])
 
 check-format:
 	$(Q)$(CLANG_FORMAT) --dry-run --Werror $(FORMATTED)

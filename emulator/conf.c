@@ -2,10 +2,15 @@
 
 #include "emulator/error.h"
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SPEED_MIN 0.001
+#define SPEED_MAX 1e6
 
 /* A slice of the configuration string; not terminated. */
 struct word {
@@ -13,49 +18,127 @@ struct word {
     size_t length;
 };
 
-typedef TSS2_RC (*conf_setter)(struct conf *conf, struct word key, struct word value);
-
-static TSS2_RC set_directory(struct conf *conf, struct word key, struct word value)
-{
-    if (conf->directory[0] != '\0') {
-        error_set("configuration: '%.*s' is given twice", (int)key.length, key.start);
-        return TSS2_TCTI_RC_BAD_VALUE;
-    }
-    if (value.length >= sizeof(conf->directory)) {
-        error_set("configuration: the value of 'dir' has %zu bytes, at most %zu are allowed",
-                  value.length, sizeof(conf->directory) - 1);
-        return TSS2_TCTI_RC_BAD_VALUE;
-    }
-    memcpy(conf->directory, value.start, value.length);
-    conf->directory[value.length] = '\0';
-    return TSS2_RC_SUCCESS;
-}
-
-static TSS2_RC set_not_yet(struct conf *conf, struct word key, struct word value)
-{
-    (void)conf;
-    (void)value;
-    error_set("configuration: '%.*s' is not implemented in this version; leave it out",
-              (int)key.length, key.start);
-    return TSS2_TCTI_RC_NOT_IMPLEMENTED;
-}
-
-static const struct {
-    const char *key;
-    conf_setter set;
-} keys[] = {
-    {"dir", set_directory},
-    {"profile", set_not_yet},
-    {"faults", set_not_yet},
-    {"rm", set_not_yet},
-};
-
 static bool word_is(struct word word, const char *text)
 {
     return strlen(text) == word.length && memcmp(word.start, text, word.length) == 0;
 }
 
-static TSS2_RC read_pair(struct conf *conf, struct word pair)
+typedef TSS2_RC (*conf_setter)(struct conf *conf, size_t offset, const char *key,
+                               struct word value);
+
+static TSS2_RC refuse(const char *key, struct word value, const char *expected)
+{
+    error_set("configuration: '%s' is '%.*s'; expected: %s", key,
+              (int)(value.length < 100 ? value.length : 100), value.start, expected);
+    return TSS2_TCTI_RC_BAD_VALUE;
+}
+
+static TSS2_RC set_text(char *text, size_t room, const char *key, struct word value)
+{
+    if (value.length >= room) {
+        error_set("configuration: the value of '%s' has %zu bytes, at most %zu are allowed", key,
+                  value.length, room - 1);
+        return TSS2_TCTI_RC_BAD_VALUE;
+    }
+    memcpy(text, value.start, value.length);
+    text[value.length] = '\0';
+    return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC set_path(struct conf *conf, size_t offset, const char *key, struct word value)
+{
+    return set_text((char *)conf + offset, PATH_MAX, key, value);
+}
+
+static TSS2_RC set_name(struct conf *conf, size_t offset, const char *key, struct word value)
+{
+    return set_text((char *)conf + offset, CONF_NAME_MAX, key, value);
+}
+
+static TSS2_RC set_manager(struct conf *conf, size_t offset, const char *key, struct word value)
+{
+    bool off = word_is(value, "off");
+
+    if (!off && !word_is(value, "on"))
+        return refuse(key, value, "on or off");
+    *(bool *)((char *)conf + offset) = off;
+    return TSS2_RC_SUCCESS;
+}
+
+/* "100", "100x", "0.5" */
+static TSS2_RC set_speed(struct conf *conf, size_t offset, const char *key, struct word value)
+{
+    char text[CONF_NAME_MAX], *end;
+    double speed;
+
+    if (set_text(text, sizeof(text), key, value) != TSS2_RC_SUCCESS)
+        return TSS2_TCTI_RC_BAD_VALUE;
+    speed = strtod(text, &end);
+    if (end == text || (strcmp(end, "") != 0 && strcmp(end, "x") != 0) ||
+        !(speed >= SPEED_MIN && speed <= SPEED_MAX))
+        return refuse(key, value, "a factor from 0.001 to 1000000, as 100x");
+    memcpy((char *)conf + offset, &speed, sizeof(speed));
+    return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC set_seed(struct conf *conf, size_t offset, const char *key, struct word value)
+{
+    char text[CONF_NAME_MAX], *end;
+    uint64_t seed;
+
+    if (set_text(text, sizeof(text), key, value) != TSS2_RC_SUCCESS)
+        return TSS2_TCTI_RC_BAD_VALUE;
+    errno = 0;
+    seed = strtoull(text, &end, 0);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
+        return refuse(key, value, "a number");
+    memcpy((char *)conf + offset, &seed, sizeof(seed));
+    conf->has_seed = true;
+    return TSS2_RC_SUCCESS;
+}
+
+static const struct {
+    const char *key;
+    const char *environment;
+    conf_setter set;
+    size_t offset;
+} keys[] = {
+    {"dir", NULL, set_path, offsetof(struct conf, directory)},
+    {"rm", NULL, set_manager, offsetof(struct conf, bare)},
+    {"profile", "SIGNET_TPM_PROFILE", set_name, offsetof(struct conf, profile)},
+    {"faults", "SIGNET_TPM_FAULTS", set_path, offsetof(struct conf, faults)},
+    {"trace", "SIGNET_TPM_TRACE", set_path, offsetof(struct conf, trace)},
+    {"pcap", "SIGNET_TPM_PCAP", set_path, offsetof(struct conf, pcap)},
+    {"counters", "SIGNET_TPM_COUNTERS", set_path, offsetof(struct conf, counters)},
+    {"speed", "SIGNET_TPM_SPEED", set_speed, offsetof(struct conf, speed)},
+    {"seed", "SIGNET_TPM_SEED", set_seed, offsetof(struct conf, seed)},
+};
+
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
+static TSS2_RC set(struct conf *conf, size_t index, struct word value)
+{
+    if (value.length == 0) {
+        error_set("configuration: '%s' has no value", keys[index].key);
+        return TSS2_TCTI_RC_BAD_VALUE;
+    }
+    return keys[index].set(conf, keys[index].offset, keys[index].key, value);
+}
+
+static TSS2_RC unknown_key(struct word key)
+{
+    char known[256];
+    size_t length = 0;
+
+    for (size_t i = 0; i < KEYS; i++)
+        length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "",
+                                   keys[i].key);
+    error_set("configuration: unknown key '%.*s'; known: %s",
+              (int)(key.length < 100 ? key.length : 100), key.start, known);
+    return TSS2_TCTI_RC_BAD_VALUE;
+}
+
+static TSS2_RC read_pair(struct conf *conf, struct word pair, bool given[KEYS])
 {
     const char *equals = memchr(pair.start, '=', pair.length);
     struct word key, value;
@@ -66,18 +149,33 @@ static TSS2_RC read_pair(struct conf *conf, struct word pair)
     }
     key = (struct word){pair.start, (size_t)(equals - pair.start)};
     value = (struct word){equals + 1, pair.length - key.length - 1};
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+    for (size_t i = 0; i < KEYS; i++) {
         if (!word_is(key, keys[i].key))
             continue;
-        if (value.length == 0) {
-            error_set("configuration: '%s' has no value", keys[i].key);
+        if (given[i]) {
+            error_set("configuration: '%s' is given twice", keys[i].key);
             return TSS2_TCTI_RC_BAD_VALUE;
         }
-        return keys[i].set(conf, key, value);
+        given[i] = true;
+        return set(conf, i, value);
     }
-    error_set("configuration: unknown key '%.*s'; known: dir",
-              (int)(key.length < 100 ? key.length : 100), key.start);
-    return TSS2_TCTI_RC_BAD_VALUE;
+    return unknown_key(key);
+}
+
+static TSS2_RC read_environment(struct conf *conf, const bool given[KEYS])
+{
+    for (size_t i = 0; i < KEYS; i++) {
+        const char *text =
+            keys[i].environment && !given[i] ? secure_getenv(keys[i].environment) : NULL;
+
+        if (!text || text[0] == '\0')
+            continue;
+        if (set(conf, i, (struct word){text, strlen(text)}) != TSS2_RC_SUCCESS) {
+            error_prefix(keys[i].environment);
+            return TSS2_TCTI_RC_BAD_VALUE;
+        }
+    }
+    return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC default_directory(struct conf *conf)
@@ -106,14 +204,15 @@ static TSS2_RC default_directory(struct conf *conf)
 
 TSS2_RC conf_read(const char *text, struct conf *ret)
 {
-    struct conf conf = {.directory = ""};
+    struct conf conf = {.speed = 1};
+    bool given[KEYS] = {false};
     const char *rest = text ? text : "";
     TSS2_RC rc;
 
     while (*rest != '\0') {
         struct word pair = {rest, strcspn(rest, ",")};
 
-        rc = read_pair(&conf, pair);
+        rc = read_pair(&conf, pair, given);
         if (rc != TSS2_RC_SUCCESS)
             return rc;
         rest += pair.length;
@@ -122,11 +221,11 @@ TSS2_RC conf_read(const char *text, struct conf *ret)
             return TSS2_TCTI_RC_BAD_VALUE;
         }
     }
-    if (conf.directory[0] == '\0') {
+    rc = read_environment(&conf, given);
+    if (rc == TSS2_RC_SUCCESS && conf.directory[0] == '\0')
         rc = default_directory(&conf);
-        if (rc != TSS2_RC_SUCCESS)
-            return rc;
-    }
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
     *ret = conf;
     return TSS2_RC_SUCCESS;
 }

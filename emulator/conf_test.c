@@ -48,13 +48,52 @@ static void bad_strings_are_refused_with_a_reason(void **state)
     expect_refused("dir=/a,dir=/b", TSS2_TCTI_RC_BAD_VALUE, "twice");
 }
 
-static void keys_without_code_behind_them_say_so(void **state)
+static void every_key_is_read(void **state)
+{
+    struct conf conf;
+
+    (void)state;
+    assert_int_equal(conf_read("dir=/a,rm=off,profile=slb9670,faults=/f,trace=/t,pcap=/p,"
+                               "counters=/c,speed=100x,seed=0x10",
+                               &conf),
+                     TSS2_RC_SUCCESS);
+    assert_true(conf.bare);
+    assert_string_equal(conf.profile, "slb9670");
+    assert_string_equal(conf.faults, "/f");
+    assert_string_equal(conf.trace, "/t");
+    assert_string_equal(conf.pcap, "/p");
+    assert_string_equal(conf.counters, "/c");
+    assert_true(conf.speed == 100);
+    assert_true(conf.has_seed);
+    assert_int_equal(conf.seed, 16);
+}
+
+static void bad_values_are_refused_with_what_is_expected(void **state)
 {
     (void)state;
-    expect_refused("dir=/a,profile=slb9670", TSS2_TCTI_RC_NOT_IMPLEMENTED,
-                   "'profile' is not implemented");
-    expect_refused("faults=/x", TSS2_TCTI_RC_NOT_IMPLEMENTED, "'faults' is not implemented");
-    expect_refused("rm=off", TSS2_TCTI_RC_NOT_IMPLEMENTED, "'rm' is not implemented");
+    expect_refused("rm=maybe", TSS2_TCTI_RC_BAD_VALUE, "on or off");
+    expect_refused("speed=fast", TSS2_TCTI_RC_BAD_VALUE, "factor");
+    expect_refused("speed=0", TSS2_TCTI_RC_BAD_VALUE, "factor");
+    expect_refused("speed=nan", TSS2_TCTI_RC_BAD_VALUE, "factor");
+    expect_refused("speed=1y", TSS2_TCTI_RC_BAD_VALUE, "factor");
+    expect_refused("seed=-1", TSS2_TCTI_RC_BAD_VALUE, "number");
+    expect_refused("seed=99999999999999999999", TSS2_TCTI_RC_BAD_VALUE, "number");
+}
+
+static void what_the_string_leaves_out_the_environment_gives(void **state)
+{
+    struct conf conf;
+
+    (void)state;
+    assert_int_equal(setenv("SIGNET_TPM_PROFILE", "st33", 1), 0);
+    assert_int_equal(setenv("SIGNET_TPM_SPEED", "7", 1), 0);
+    assert_int_equal(conf_read("dir=/a,speed=2", &conf), TSS2_RC_SUCCESS);
+    assert_string_equal(conf.profile, "st33");
+    assert_true(conf.speed == 2);
+    assert_int_equal(setenv("SIGNET_TPM_SPEED", "never", 1), 0);
+    expect_refused("dir=/a", TSS2_TCTI_RC_BAD_VALUE, "SIGNET_TPM_SPEED: ");
+    unsetenv("SIGNET_TPM_PROFILE");
+    unsetenv("SIGNET_TPM_SPEED");
 }
 
 static void the_default_directory_follows_the_environment(void **state)
@@ -81,7 +120,9 @@ int main(void)
         cmocka_unit_test(the_directory_is_taken_as_given),
         cmocka_unit_test(unknown_keys_are_named),
         cmocka_unit_test(bad_strings_are_refused_with_a_reason),
-        cmocka_unit_test(keys_without_code_behind_them_say_so),
+        cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(bad_values_are_refused_with_what_is_expected),
+        cmocka_unit_test(what_the_string_leaves_out_the_environment_gives),
         cmocka_unit_test(the_default_directory_follows_the_environment),
     };
 

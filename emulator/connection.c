@@ -14,14 +14,14 @@
 #include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
 
-TSS2_RC connection_open(const char *directory, struct connection **ret)
+TSS2_RC connection_open(const struct conf *conf, struct connection **ret)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     TSS2_RC rc;
 
     if (!connection)
         return TSS2_TCTI_RC_MEMORY;
-    rc = registry_acquire(directory, &connection->instance);
+    rc = registry_acquire(conf->directory, &connection->instance);
     if (rc == TSS2_RC_SUCCESS) {
         rc = instance_enter(connection->instance);
         if (rc != TSS2_RC_SUCCESS)
@@ -322,4 +322,20 @@ void connection_run(struct connection *connection, const struct message *command
     }
     if (rc != TSS2_RC_SUCCESS)
         respond_code(TPM2_RC_NV_UNAVAILABLE, response);
+}
+
+TSS2_RC connection_reset(struct connection *connection, enum tpm_reset how)
+{
+    struct instance *instance = connection->instance;
+    TSS2_RC rc = instance_enter(instance);
+
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    rc = directory_lock(&instance->directory);
+    if (rc == TSS2_RC_SUCCESS) {
+        rc = power_cycle(instance, how);
+        directory_unlock(&instance->directory);
+    }
+    instance_leave(instance);
+    return rc;
 }

@@ -1,7 +1,9 @@
 #ifndef EMULATOR_CONNECTION_H
 #define EMULATOR_CONNECTION_H
 
+#include "emulator/conf.h"
 #include "emulator/instance.h"
+#include "emulator/power.h"
 
 #define OBJECTS_MAX 256
 
@@ -18,7 +20,7 @@ struct connection {
 };
 
 /* Connects to the TPM of a state directory; powers it on if need be. */
-TSS2_RC connection_open(const char *directory, struct connection **ret);
+TSS2_RC connection_open(const struct conf *conf, struct connection **ret);
 
 /* Flushes what the connection made and left loaded, and frees it. */
 void connection_close(struct connection *connection);
@@ -28,6 +30,11 @@ void connection_close(struct connection *connection);
  * reason as error text, and the command has then had no effect. */
 void connection_run(struct connection *connection, const struct message *command,
                     struct message *response);
+
+/* Does that to the power of the TPM that all processes share. Objects and saved
+ * sessions of a resource manager outlast what their TPM lets them outlast, as
+ * with the kernel's. Fails with an error text; the TPM then goes on as before. */
+TSS2_RC connection_reset(struct connection *connection, enum tpm_reset how);
 
 /* Notes that nothing is loaded for any connection, whatever the TPM has. */
 void connections_forget_loaded(struct instance *instance);

@@ -1,6 +1,8 @@
 #include "emulator/power.h"
 
 #include "emulator/error.h"
+#include "emulator/objects.h"
+#include "emulator/sessions.h"
 #include "emulator/state.h"
 #include "emulator/swtpm_file.h"
 #include "emulator/tpm.h"
@@ -76,9 +78,9 @@ static bool find_published(struct instance *instance, const struct blob *permane
     return false;
 }
 
-static TSS2_RC startup(struct instance *instance)
+static TSS2_RC startup(struct instance *instance, uint16_t type)
 {
-    uint32_t rc = tpm_startup_clear(instance->tpm);
+    uint32_t rc = tpm_startup(instance->tpm, type);
 
     if (rc == TPM2_RC_SUCCESS)
         return TSS2_RC_SUCCESS;
@@ -106,7 +108,7 @@ static TSS2_RC manufacture(struct instance *instance)
     uint32_t lockout;
 
     if (rc == TSS2_RC_SUCCESS)
-        rc = startup(instance);
+        rc = startup(instance, TPM2_SU_CLEAR);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     lockout = tpm_set_lockout(instance->tpm, LOCKOUT_MAX_TRIES, LOCKOUT_RECOVERY_SECONDS,
@@ -118,17 +120,24 @@ static TSS2_RC manufacture(struct instance *instance)
     return state_publish(instance, true);
 }
 
-/* _TPM_Init and TPM2_Startup(CLEAR) on instance->permanent. */
-static TSS2_RC cold_start(struct instance *instance)
+/* _TPM_Init and TPM2_Startup on instance->permanent. */
+static TSS2_RC start_again(struct instance *instance, uint16_t type)
 {
     TSS2_RC rc = instance->tpm->operations->start(instance->tpm, &instance->permanent, NULL);
 
     if (rc == TSS2_RC_SUCCESS)
-        rc = startup(instance);
+        rc = startup(instance, type);
     if (rc != TSS2_RC_SUCCESS)
         return name_file(instance, rc);
-    memset(instance->sessions, 0, sizeof(instance->sessions));
+    sessions_lost_power(instance, type == TPM2_SU_CLEAR);
+    if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS)
+        return TSS2_TCTI_RC_GENERAL_FAILURE;
     return state_publish(instance, true);
+}
+
+static TSS2_RC cold_start(struct instance *instance)
+{
+    return start_again(instance, TPM2_SU_CLEAR);
 }
 
 /* The machine went down without a word to the TPM, as machines do. A chip would
@@ -139,7 +148,7 @@ static TSS2_RC orderly_reset(struct instance *instance, const struct tpm_state *
     TSS2_RC rc =
         instance->tpm->operations->start(instance->tpm, &state->permanent, &state->running);
 
-    if (rc == TSS2_RC_SUCCESS && tpm_shutdown_clear(instance->tpm) == TPM2_RC_SUCCESS)
+    if (rc == TSS2_RC_SUCCESS && tpm_shutdown(instance->tpm, TPM2_SU_CLEAR) == TPM2_RC_SUCCESS)
         rc = keep_stored(instance);
     instance->tpm->operations->stop(instance->tpm);
     return rc == TSS2_TCTI_RC_MEMORY ? rc : cold_start(instance);
@@ -193,4 +202,36 @@ TSS2_RC power_on(struct instance *instance)
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
     return TSS2_RC_SUCCESS;
+}
+
+/* The running TPM has the present state; what it stores on its way out is kept. */
+static TSS2_RC power_down(struct instance *instance, enum tpm_reset how)
+{
+    uint32_t rc = TPM2_RC_SUCCESS;
+
+    objects_unload_all(instance);
+    instance->in_step = false;
+    if (how == TPM_RESET)
+        rc = tpm_shutdown(instance->tpm, TPM2_SU_CLEAR);
+    else if (how != TPM_POWER_LOSS)
+        rc = tpm_shutdown(instance->tpm, TPM2_SU_STATE);
+    if (rc != TPM2_RC_SUCCESS) {
+        error_set("TPM2_Shutdown fails with 0x%x", rc);
+        return TSS2_TCTI_RC_GENERAL_FAILURE;
+    }
+    return keep_stored(instance);
+}
+
+TSS2_RC power_cycle(struct instance *instance, enum tpm_reset how)
+{
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+
+    if (state_is_behind(instance, KIND_CHANGES_HARD))
+        rc = state_take_over(instance);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = power_down(instance, how);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    instance->tpm->operations->stop(instance->tpm);
+    return start_again(instance, how == TPM_RESUME ? TPM2_SU_STATE : TPM2_SU_CLEAR);
 }

@@ -14,4 +14,17 @@
  * A state that cannot be read is an error that names the file, and stays. */
 TSS2_RC power_on(struct instance *instance);
 
+/* What can happen to a running TPM's power. TPM 2.0 Library part 1, "TPM Power
+ * State Transitions" and part 3, TPM2_Startup. */
+enum tpm_reset {
+    TPM_RESET,      /* Shutdown(CLEAR), Startup(CLEAR) */
+    TPM_RESTART,    /* Shutdown(STATE), Startup(CLEAR): hibernation */
+    TPM_RESUME,     /* Shutdown(STATE), Startup(STATE): suspend and resume */
+    TPM_POWER_LOSS, /* no Shutdown, Startup(CLEAR): can count as a failed try */
+};
+
+/* Does that, under the directory's lock, and publishes the outcome. On failure
+ * nothing is published, and the TPM is out of step. */
+TSS2_RC power_cycle(struct instance *instance, enum tpm_reset how);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "emulator/tpm.h"
 
+#include <string.h>
 #include <tss2/tss2_tpm2_types.h>
 
 #define HANDLE_INDEX 0x00ffffffu
@@ -91,6 +92,12 @@ bool sessions_reclaim(struct instance *instance)
         any = true;
     }
     return any;
+}
+
+void sessions_lost_power(struct instance *instance, bool clear)
+{
+    (void)clear;
+    memset(instance->sessions, 0, sizeof(instance->sessions));
 }
 
 bool sessions_is_foreign(const struct connection *connection, uint32_t handle)

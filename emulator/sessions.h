@@ -21,6 +21,10 @@ void sessions_flush(struct connection *connection);
 /* Flushes what processes that are no more had loaded; false if there was nothing. */
 bool sessions_reclaim(struct instance *instance);
 
+/* A TPM that was started anew has no loaded sessions, and after Startup(CLEAR)
+ * no saved ones either. */
+void sessions_lost_power(struct instance *instance, bool clear);
+
 /* Is the session another's, and that one alive? */
 bool sessions_is_foreign(const struct connection *connection, uint32_t handle);
 

@@ -1,10 +1,11 @@
 #include "emulator/tcti.h"
 
+#include "emulator/chain.h"
 #include "emulator/conf.h"
-#include "emulator/connection.h"
 #include "emulator/error.h"
 #include "emulator/openssl_scope.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +15,12 @@
 #define TCTI_VERSION 2
 #define LOCALITY_MAX 4
 
-/* A TSS2_TCTI_CONTEXT. The size of `response` says where it stands: 0 while a
- * command is awaited, else an answer is. */
+/* A TSS2_TCTI_CONTEXT. */
 struct tcti {
     TSS2_TCTI_CONTEXT_COMMON_V2 common;
-    struct connection *connection;
+    struct chain chain;
+    bool answered; /* a command was transmitted, and its answer not received yet */
+    TSS2_RC lost;  /* what Receive says instead of an answer */
     struct message command;
     struct message response;
 };
@@ -27,7 +29,7 @@ static struct tcti *tcti_of(TSS2_TCTI_CONTEXT *context)
 {
     struct tcti *tcti = (struct tcti *)(void *)context;
 
-    return tcti && tcti->common.v1.magic == TCTI_MAGIC && tcti->connection ? tcti : NULL;
+    return tcti && tcti->common.v1.magic == TCTI_MAGIC && tcti->chain.first ? tcti : NULL;
 }
 
 static TSS2_RC refuse(TSS2_RC rc, const char *reason)
@@ -39,22 +41,33 @@ static TSS2_RC refuse(TSS2_RC rc, const char *reason)
 static TSS2_RC tcti_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8_t *command)
 {
     struct tcti *tcti = tcti_of(context);
+    struct exchange exchange;
 
     if (!tcti)
         return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "transmit: not a context of this library");
     if (!command)
         return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "transmit: no command");
-    if (tcti->response.size != 0)
+    if (tcti->answered)
         return refuse(TSS2_TCTI_RC_BAD_SEQUENCE,
                       "transmit: the last response was not received yet");
     if (size == 0 || size > MESSAGE_MAX)
         return refuse(TSS2_TCTI_RC_BAD_VALUE, "transmit: a command has 1 to 4096 bytes");
     memcpy(tcti->command.bytes, command, size);
     tcti->command.size = size;
-    connection_run(tcti->connection, &tcti->command, &tcti->response);
+    exchange = (struct exchange){&tcti->command, &tcti->response, TSS2_RC_SUCCESS};
+    stage_run(tcti->chain.first, &exchange);
+    tcti->answered = true;
+    tcti->lost = exchange.lost;
     /* It may have carried an authorization value. */
     explicit_bzero(tcti->command.bytes, size);
     return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC receive_nothing(struct tcti *tcti)
+{
+    if (tcti->lost != TSS2_TCTI_RC_TRY_AGAIN)
+        tcti->answered = false;
+    return tcti->lost;
 }
 
 /* The answer is there already, so the timeout is kept whatever it is. */
@@ -70,8 +83,10 @@ static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *r
         return refuse(TSS2_TCTI_RC_BAD_REFERENCE, "receive: no place for the size");
     if (timeout < TSS2_TCTI_TIMEOUT_BLOCK)
         return refuse(TSS2_TCTI_RC_BAD_VALUE, "receive: a timeout is -1 or more");
-    if (tcti->response.size == 0)
+    if (!tcti->answered)
         return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "receive: no command was transmitted");
+    if (tcti->lost != TSS2_RC_SUCCESS)
+        return receive_nothing(tcti);
     room = *size;
     *size = tcti->response.size;
     if (!response)
@@ -80,7 +95,7 @@ static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *r
         return refuse(TSS2_TCTI_RC_INSUFFICIENT_BUFFER, "receive: the buffer is too small");
     memcpy(response, tcti->response.bytes, tcti->response.size);
     explicit_bzero(tcti->response.bytes, tcti->response.size);
-    tcti->response.size = 0;
+    tcti->answered = false;
     return TSS2_RC_SUCCESS;
 }
 
@@ -90,7 +105,7 @@ static void tcti_finalize(TSS2_TCTI_CONTEXT *context)
 
     if (!tcti)
         return;
-    connection_close(tcti->connection);
+    chain_close(&tcti->chain);
     explicit_bzero(tcti, sizeof(*tcti));
 }
 
@@ -101,7 +116,7 @@ static TSS2_RC tcti_cancel(TSS2_TCTI_CONTEXT *context)
 
     if (!tcti)
         return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "cancel: not a context of this library");
-    if (tcti->response.size == 0)
+    if (!tcti->answered)
         return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "cancel: no command was transmitted");
     return TSS2_RC_SUCCESS;
 }
@@ -123,12 +138,12 @@ static TSS2_RC tcti_set_locality(TSS2_TCTI_CONTEXT *context, uint8_t locality)
 
     if (!tcti)
         return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "setLocality: not a context of this library");
-    if (tcti->response.size != 0)
+    if (tcti->answered)
         return refuse(TSS2_TCTI_RC_BAD_SEQUENCE,
                       "setLocality: the last response was not received yet");
     if (locality > LOCALITY_MAX)
         return refuse(TSS2_TCTI_RC_BAD_VALUE, "setLocality: localities are 0 to 4");
-    tcti->connection->locality = locality;
+    tcti->chain.connection->locality = locality;
     return TSS2_RC_SUCCESS;
 }
 
@@ -146,7 +161,7 @@ static TSS2_RC tcti_make_sticky(TSS2_TCTI_CONTEXT *context, TPM2_HANDLE *handle,
 static TSS2_RC tcti_init(TSS2_TCTI_CONTEXT *context, size_t *size, const char *text)
 {
     struct tcti *tcti = (struct tcti *)(void *)context;
-    struct connection *connection = NULL;
+    struct chain chain;
     struct conf conf;
     TSS2_RC rc;
 
@@ -163,7 +178,7 @@ static TSS2_RC tcti_init(TSS2_TCTI_CONTEXT *context, size_t *size, const char *t
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     openssl_read_host_configuration();
-    rc = connection_open(conf.directory, &connection);
+    rc = chain_open(&conf, &chain);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     memset(tcti, 0, sizeof(*tcti));
@@ -176,7 +191,7 @@ static TSS2_RC tcti_init(TSS2_TCTI_CONTEXT *context, size_t *size, const char *t
     tcti->common.v1.getPollHandles = tcti_get_poll_handles;
     tcti->common.v1.setLocality = tcti_set_locality;
     tcti->common.makeSticky = tcti_make_sticky;
-    tcti->connection = connection;
+    tcti->chain = chain;
     return TSS2_RC_SUCCESS;
 }
 
@@ -186,7 +201,9 @@ EXPORTED const TSS2_TCTI_INFO *Tss2_Tcti_Info(void)
         .version = TCTI_VERSION,
         .name = "signet",
         .description = "TPM 2.0 in this process, shared by all that name its state directory",
-        .config_help = "dir=PATH of the state directory (default: $XDG_STATE_HOME/signet/tpm)",
+        .config_help = "dir=PATH of the state directory (default: $XDG_STATE_HOME/signet/tpm)"
+                       ",profile=CHIP,faults=FILE,trace=FILE,pcap=FILE,counters=FILE,speed=Nx"
+                       ",seed=N,rm=on|off",
         .init = tcti_init,
     };
 

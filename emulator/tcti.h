@@ -9,6 +9,11 @@
  * Configuration: key=value,key=value
  *   dir=PATH  the state directory, made on demand with mode 0700.
  *             Default: $XDG_STATE_HOME/signet/tpm, or $HOME/.local/state/signet/tpm.
+ *   rm=off    no resource manager: the TPM's own handles and limits
+ *   profile=CHIP, speed=Nx, faults=FILE, seed=N
+ *             how the TPM is to behave; `signet-tpm profiles` lists the chips
+ *   trace=FILE, pcap=FILE, counters=FILE
+ *             what to write down of each command
  *
  * In the state directory:
  *   tpm2-00.permall  the permanent state, in swtpm's format

@@ -76,15 +76,16 @@ static inline const char *test_path(const char *directory, const char *name, cha
 
 /* --- TCTI contexts ------------------------------------------------------ */
 
-static inline TSS2_RC test_try_open(const char *directory, TSS2_TCTI_CONTEXT **ret)
+static inline TSS2_RC test_try_open_with(const char *directory, const char *more,
+                                         TSS2_TCTI_CONTEXT **ret)
 {
     const TSS2_TCTI_INFO *info = Tss2_Tcti_Info();
-    char text[PATH_MAX + 8];
+    char text[2 * PATH_MAX];
     size_t size = 0;
     TSS2_TCTI_CONTEXT *context;
     TSS2_RC rc;
 
-    (void)snprintf(text, sizeof(text), "dir=%s", directory);
+    (void)snprintf(text, sizeof(text), "dir=%s%s", directory, more);
     assert_int_equal(info->init(NULL, &size, NULL), TSS2_RC_SUCCESS);
     context = malloc(size);
     assert_non_null(context);
@@ -97,15 +98,26 @@ static inline TSS2_RC test_try_open(const char *directory, TSS2_TCTI_CONTEXT **r
     return rc;
 }
 
-static inline TSS2_TCTI_CONTEXT *test_open(const char *directory)
+static inline TSS2_RC test_try_open(const char *directory, TSS2_TCTI_CONTEXT **ret)
+{
+    return test_try_open_with(directory, "", ret);
+}
+
+/* `more` is further configuration, as ",rm=off". */
+static inline TSS2_TCTI_CONTEXT *test_open_with(const char *directory, const char *more)
 {
     TSS2_TCTI_CONTEXT *context = NULL;
-    TSS2_RC rc = test_try_open(directory, &context);
+    TSS2_RC rc = test_try_open_with(directory, more, &context);
 
     if (rc != TSS2_RC_SUCCESS)
         print_error("%s\n", signet_tcti_last_error());
     assert_int_equal(rc, TSS2_RC_SUCCESS);
     return context;
+}
+
+static inline TSS2_TCTI_CONTEXT *test_open(const char *directory)
+{
+    return test_open_with(directory, "");
 }
 
 static inline void test_close(TSS2_TCTI_CONTEXT *context)

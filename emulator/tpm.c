@@ -38,21 +38,21 @@ static uint32_t run(struct tpm_backend *tpm, struct message *command, struct mes
     return response_code(response);
 }
 
-uint32_t tpm_startup_clear(struct tpm_backend *tpm)
+uint32_t tpm_startup(struct tpm_backend *tpm, uint16_t type)
 {
     struct message command, response;
 
     begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Startup);
-    add_u16(&command, TPM2_SU_CLEAR);
+    add_u16(&command, type);
     return run(tpm, &command, &response);
 }
 
-uint32_t tpm_shutdown_clear(struct tpm_backend *tpm)
+uint32_t tpm_shutdown(struct tpm_backend *tpm, uint16_t type)
 {
     struct message command, response;
 
     begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Shutdown);
-    add_u16(&command, TPM2_SU_CLEAR);
+    add_u16(&command, type);
     return run(tpm, &command, &response);
 }
 

@@ -7,8 +7,9 @@
 /* The commands that the sharing itself sends to its TPM. All return the TPM's
  * response code, TPM2_RC_SUCCESS if it was done. */
 
-uint32_t tpm_startup_clear(struct tpm_backend *tpm);
-uint32_t tpm_shutdown_clear(struct tpm_backend *tpm);
+/* type: TPM2_SU_CLEAR or TPM2_SU_STATE */
+uint32_t tpm_startup(struct tpm_backend *tpm, uint16_t type);
+uint32_t tpm_shutdown(struct tpm_backend *tpm, uint16_t type);
 
 /* Fresh entropy, so that copies of one state do not answer alike. */
 uint32_t tpm_stir_random(struct tpm_backend *tpm);

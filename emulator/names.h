@@ -1,0 +1,17 @@
+#ifndef EMULATOR_NAMES_H
+#define EMULATOR_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The names of command codes and response codes, as TPM 2.0 Library part 2 has
+ * them after TPM_CC_ and TPM_RC_. NULL for what has none. */
+const char *command_name(uint32_t code);
+const char *response_code_name(uint32_t code);
+
+/* The value of a name, with or without TPM_, TPM2_, CC_ and RC_ before it, or of
+ * a number. False: neither; *ret is then untouched. */
+bool command_from_name(const char *text, uint32_t *ret);
+bool response_code_from_name(const char *text, uint32_t *ret);
+
+#endif
