@@ -259,7 +259,10 @@ static void no_two_saved_contexts_have_the_same_sequence(void **state)
     test_close(context);
 }
 
-/* TPM2_Commit gives the counter last; what 1: an ECDAA signature, which spends one. */
+#define COMMIT 0xff
+
+/* TPM2_Commit gives the counter last. Else an ECDAA signature that spends the
+ * value `what` of the counter. */
 static uint32_t commit_or_sign(TSS2_TCTI_CONTEXT *context, uint8_t what, uint8_t *ret)
 {
     struct message m, response;
@@ -267,15 +270,17 @@ static uint32_t commit_or_sign(TSS2_TCTI_CONTEXT *context, uint8_t what, uint8_t
 
     if (rc != TPM2_RC_SUCCESS)
         return rc;
-    begin(&m, TPM2_ST_SESSIONS, what ? TPM2_CC_Sign : TPM2_CC_Commit);
+    begin(&m, TPM2_ST_SESSIONS, what == COMMIT ? TPM2_CC_Commit : TPM2_CC_Sign);
     add_u32(&m, key);
     add_password(&m, "");
-    if (what) {
+    if (what != COMMIT) {
         uint8_t digest[32] = {1};
 
         add_u16(&m, sizeof(digest));
         add_bytes(&m, digest, sizeof(digest));
-        add_u16(&m, TPM2_ALG_NULL);
+        add_u16(&m, TPM2_ALG_ECDAA);
+        add_u16(&m, TPM2_ALG_SHA256);
+        add_u16(&m, what);
         add_u16(&m, TPM2_ST_HASHCHECK);
         add_u32(&m, TPM2_RH_NULL);
         add_u16(&m, 0);
@@ -289,7 +294,7 @@ static uint32_t commit_or_sign(TSS2_TCTI_CONTEXT *context, uint8_t what, uint8_t
     }
     rc = run(context, &m, &response);
     (void)flush(context, key);
-    if (rc == TPM2_RC_SUCCESS && !what)
+    if (rc == TPM2_RC_SUCCESS && what == COMMIT)
         memcpy(ret, response.bytes + response.size - 5 - 2, 2);
     return rc;
 }
@@ -301,12 +306,31 @@ static void no_two_processes_get_the_same_commit_counter(void **state)
     struct pair pair;
 
     begin_pair(&pair, *state, commit_or_sign);
-    assert_int_equal(commit_or_sign(context, 0, ours), TPM2_RC_SUCCESS);
-    assert_int_equal(ask(&pair, 0, theirs), TPM2_RC_SUCCESS);
+    assert_int_equal(commit_or_sign(context, COMMIT, ours), TPM2_RC_SUCCESS);
+    assert_int_equal(ask(&pair, COMMIT, theirs), TPM2_RC_SUCCESS);
     assert_int_equal(get_u16(theirs), get_u16(ours) + 1);
-    assert_int_equal(ask(&pair, 1, NULL), TPM2_RC_SUCCESS);
-    assert_int_equal(commit_or_sign(context, 0, ours), TPM2_RC_SUCCESS);
-    assert_int_equal(get_u16(ours), get_u16(theirs) + 2);
+    end_pair(&pair);
+    test_close(context);
+}
+
+/* Two signatures with one commit value give the private key away. */
+static void no_two_processes_spend_the_same_commit_value(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    uint8_t value[64], scratch[64];
+    struct pair pair;
+
+    begin_pair(&pair, *state, commit_or_sign);
+    for (int i = 0; i < 2; i++) {
+        uint32_t first, second;
+
+        assert_int_equal(commit_or_sign(context, COMMIT, value), TPM2_RC_SUCCESS);
+        assert_in_range(get_u16(value), 0, COMMIT - 1);
+        first = i ? ask(&pair, value[1], NULL) : commit_or_sign(context, value[1], scratch);
+        second = i ? commit_or_sign(context, value[1], scratch) : ask(&pair, value[1], NULL);
+        assert_int_equal(first, TPM2_RC_SUCCESS);
+        assert_int_not_equal(second, TPM2_RC_SUCCESS);
+    }
     end_pair(&pair);
     test_close(context);
 }
@@ -425,6 +449,7 @@ int main(void)
         TEST(audited_commands_of_all_processes_make_one_digest),
         TEST(no_two_saved_contexts_have_the_same_sequence),
         TEST(no_two_processes_get_the_same_commit_counter),
+        TEST(no_two_processes_spend_the_same_commit_value),
         TEST(an_event_sequence_is_seen_by_others),
         TEST(threads_that_would_wait_get_a_copy_of_their_own),
     };
