@@ -45,6 +45,8 @@ static void parse_sessions(const struct message *message, size_t at, struct comm
             return;
         hmac_size = get_u16(message->bytes + at + 7 + nonce_size);
         at += AUTHORIZATION_SIZE_MIN + nonce_size + hmac_size;
+        if (at <= end)
+            command->session_count++;
     }
 }
 

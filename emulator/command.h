@@ -25,11 +25,12 @@ struct command {
     uint32_t code;
     unsigned handle_count;
     uint32_t handles[COMMAND_HANDLES_MAX];
-    bool has_sessions;    /* TPM_ST_SESSIONS */
-    bool uses_session;    /* an HMAC or policy session is among them */
-    size_t parameters;    /* offset; the message's size if there are none */
-    bool returns_handle;  /* TPMA_CC rHandle */
-    bool flushes_handles; /* TPMA_CC flushed */
+    bool has_sessions;      /* TPM_ST_SESSIONS */
+    unsigned session_count; /* whole authorizations, passwords among them */
+    bool uses_session;      /* an HMAC or policy session is among them */
+    size_t parameters;      /* offset; the message's size if there are none */
+    bool returns_handle;    /* TPMA_CC rHandle */
+    bool flushes_handles;   /* TPMA_CC flushed */
 };
 
 /* 0 for codes that the TPM does not have. */
