@@ -132,7 +132,7 @@ static void an_unknown_command_is_shown_by_its_code(void **state)
     respond_code(0x5a5, &answer);
     describe(&sent, &answer, text);
     assert_string_equal(text, EPOCH_LINE "0x20001234 handles=- new=- sessions=0 in=10 out=10 "
-                                         "us=455 rc=0x5a5 NONCE handle 5\n");
+                                         "us=455 rc=0x5a5 BINDING handle 5\n");
 }
 
 static void a_command_that_is_none_has_a_line(void **state)

@@ -1,5 +1,7 @@
 #include "emulator/behaviour/watch.h"
 
+#include "emulator/behaviour/counters.h"
+#include "emulator/behaviour/pcap.h"
 #include "emulator/behaviour/trace.h"
 #include "emulator/error.h"
 
@@ -14,6 +16,8 @@ struct watch {
     const struct command_attributes *commands;
     uint32_t connection;
     struct trace *trace;
+    struct pcap *pcap;
+    struct counters_file *counters;
     struct message sent; /* stages further in may change the command */
 };
 
@@ -29,6 +33,10 @@ static void note(struct watch *watch, const struct observation *seen)
 {
     if (watch->trace)
         trace_note(watch->trace, seen);
+    if (watch->pcap)
+        pcap_note(watch->pcap, seen);
+    if (watch->counters)
+        counters_note(watch->counters, seen);
 }
 
 static void watch_run(struct stage *stage, struct exchange *exchange)
@@ -55,17 +63,34 @@ static void watch_close(struct stage *stage)
     struct watch *watch = (struct watch *)(void *)stage;
 
     trace_close(watch->trace);
+    pcap_close(watch->pcap);
+    counters_close(watch->counters);
     free(watch);
 }
 
 static const struct stage_operations watch_operations = {watch_run, watch_close};
 
+/* Two names for one file are found by the files' own checks, but for the trace,
+ * which has no head. */
+static TSS2_RC check_paths(const struct conf *conf)
+{
+    if (conf->trace[0] == '\0' ||
+        (strcmp(conf->trace, conf->pcap) != 0 && strcmp(conf->trace, conf->counters) != 0))
+        return TSS2_RC_SUCCESS;
+    error_set("trace %.300s: is also the file of pcap or counters; name another", conf->trace);
+    return TSS2_TCTI_RC_BAD_VALUE;
+}
+
 static TSS2_RC open_files(const struct conf *conf, struct watch *watch)
 {
-    TSS2_RC rc = TSS2_RC_SUCCESS;
+    TSS2_RC rc = check_paths(conf);
 
-    if (conf->trace[0] != '\0')
+    if (rc == TSS2_RC_SUCCESS && conf->trace[0] != '\0')
         rc = trace_open(conf->trace, &watch->trace);
+    if (rc == TSS2_RC_SUCCESS && conf->pcap[0] != '\0')
+        rc = pcap_open(conf->pcap, &watch->pcap);
+    if (rc == TSS2_RC_SUCCESS && conf->counters[0] != '\0')
+        rc = counters_open(conf->counters, &watch->counters);
     return rc;
 }
 
@@ -76,11 +101,11 @@ TSS2_RC watch_new(const struct conf *conf, const struct command_attributes *comm
     struct watch *watch;
     TSS2_RC rc;
 
-    if (conf->trace[0] == '\0')
+    if (conf->trace[0] == '\0' && conf->pcap[0] == '\0' && conf->counters[0] == '\0')
         return TSS2_RC_SUCCESS;
     watch = calloc(1, sizeof(*watch));
     if (!watch) {
-        error_set("no memory for the trace of commands");
+        error_set("no memory to watch commands");
         return TSS2_TCTI_RC_MEMORY;
     }
     watch->stage.operations = &watch_operations;
