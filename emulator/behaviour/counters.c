@@ -31,7 +31,7 @@ static const struct image empty = {
 #define HEAD_SIZE offsetof(struct image, counters)
 
 struct counters_file {
-    int fd;
+    struct output output;
     struct image *image;
 };
 
@@ -51,19 +51,12 @@ static void add(uint64_t *counter, uint64_t value)
 }
 
 /* A file that was cut short since must not be touched: SIGBUS. */
-static bool is_whole(const struct counters_file *file)
-{
-    struct stat status;
-
-    return fstat(file->fd, &status) == 0 && status.st_size >= (off_t)sizeof(struct image);
-}
-
 void counters_note(struct counters_file *file, const struct observation *seen)
 {
     struct counters *counters = &file->image->counters;
     struct counter *counter;
 
-    if (!is_whole(file))
+    if (!output_is_there(&file->output, sizeof(struct image)))
         return;
     counter = (struct counter *)(void *)((char *)counters + counter_offset(seen->command.code));
     add(&counter->commands, 1);
@@ -94,13 +87,13 @@ static TSS2_RC check_head(const char *path, int fd)
 
 /* Under the file's lock. The zeros are written, for a hole might find the disk
  * full when it is first counted in. */
-static TSS2_RC begin_or_check(const char *path, int fd)
+static TSS2_RC begin_or_check(const char *path, const struct output *output)
 {
     struct stat status;
 
-    if (fstat(fd, &status) != 0 || status.st_size != 0 || !S_ISREG(status.st_mode))
-        return check_head(path, fd);
-    if (output_append(fd, &empty, sizeof(empty)))
+    if (fstat(output->fd, &status) != 0 || status.st_size != 0 || !S_ISREG(status.st_mode))
+        return check_head(path, output->fd);
+    if (output_append(output, &empty, sizeof(empty)))
         return TSS2_RC_SUCCESS;
     return output_failed("counters", path, "cannot be written");
 }
@@ -117,16 +110,16 @@ static TSS2_RC map(const char *path, int fd, struct image **ret)
 
 static TSS2_RC open_file(const char *path, struct counters_file *file)
 {
-    TSS2_RC rc = output_open("counters", path, O_RDWR, &file->fd);
+    TSS2_RC rc = output_open("counters", path, O_RDWR | O_CREAT, &file->output);
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    if (flock(file->fd, LOCK_EX) != 0)
+    if (flock(file->output.fd, LOCK_EX) != 0)
         return output_failed("counters", path, "cannot be locked");
-    rc = begin_or_check(path, file->fd);
-    (void)flock(file->fd, LOCK_UN);
+    rc = begin_or_check(path, &file->output);
+    (void)flock(file->output.fd, LOCK_UN);
     if (rc == TSS2_RC_SUCCESS)
-        rc = map(path, file->fd, &file->image);
+        rc = map(path, file->output.fd, &file->image);
     return rc;
 }
 
@@ -139,7 +132,7 @@ TSS2_RC counters_open(const char *path, struct counters_file **ret)
         error_set("no memory for the counters");
         return TSS2_TCTI_RC_MEMORY;
     }
-    file->fd = -1;
+    file->output.fd = -1;
     rc = open_file(path, file);
     if (rc == TSS2_RC_SUCCESS)
         *ret = file;
@@ -154,7 +147,7 @@ void counters_close(struct counters_file *file)
         return;
     if (file->image)
         (void)munmap(file->image, sizeof(*file->image));
-    output_close(&file->fd);
+    output_close(&file->output);
     free(file);
 }
 
@@ -162,16 +155,15 @@ void counters_close(struct counters_file *file)
 
 TSS2_RC counters_read(const char *path, struct counters *ret)
 {
-    OUTPUT_SCOPE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    OUTPUT_SCOPE struct output output = OUTPUT_CLOSED;
     struct counters found;
-    TSS2_RC rc;
+    TSS2_RC rc = output_open("counters", path, O_RDONLY, &output);
 
-    if (fd < 0)
-        return output_failed("counters", path, "cannot be opened");
-    rc = check_head(path, fd);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = check_head(path, output.fd);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    if (pread(fd, &found, sizeof(found), (off_t)HEAD_SIZE) != (ssize_t)sizeof(found))
+    if (pread(output.fd, &found, sizeof(found), (off_t)HEAD_SIZE) != (ssize_t)sizeof(found))
         return output_failed("counters", path, "cannot be read");
     *ret = found;
     return TSS2_RC_SUCCESS;

@@ -36,7 +36,7 @@
 #define CLIENT_PORTS 50000u
 
 struct pcap {
-    int fd;
+    struct output output;
     uint32_t sent; /* TCP sequence numbers */
     uint32_t answered;
     uint8_t packets[2 * PACKET_MAX];
@@ -156,45 +156,45 @@ void pcap_note(struct pcap *pcap, const struct observation *seen)
     if (seen->answer)
         end = add_packet(end, seen->started + seen->duration, &tpm, &client, seen->answer);
     size = (size_t)(end - pcap->packets);
-    (void)output_append(pcap->fd, pcap->packets, size);
+    (void)output_append(&pcap->output, pcap->packets, size);
     explicit_bzero(pcap->packets, size);
 }
 
 /* --- the file ---------------------------------------------------------------- */
 
 /* Under the file's lock. */
-static TSS2_RC begin_or_check(const char *path, int fd)
+static TSS2_RC begin_or_check(const char *path, const struct output *output)
 {
     uint8_t header[FILE_HEADER_MAX], found[FILE_HEADER_MAX];
     size_t size = file_header(header);
     struct stat status;
 
-    if (fstat(fd, &status) != 0)
+    if (fstat(output->fd, &status) != 0)
         return output_failed("pcap", path, "cannot be read");
     if (status.st_size == 0)
-        return output_append(fd, header, size)
+        return output_append(output, header, size)
                    ? TSS2_RC_SUCCESS
                    : output_failed("pcap", path, "its header cannot be written");
-    if (pread(fd, found, size, 0) != (ssize_t)size || memcmp(found, header, size) != 0)
+    if (pread(output->fd, found, size, 0) != (ssize_t)size || memcmp(found, header, size) != 0)
         return output_refused("pcap", path,
                               "is not a file that was begun here; remove it or name another");
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC open_file(const char *path, int *ret_fd)
+static TSS2_RC open_file(const char *path, struct output *ret)
 {
-    OUTPUT_SCOPE int fd = -1;
-    TSS2_RC rc = output_open("pcap", path, O_RDWR | O_APPEND, &fd);
+    OUTPUT_SCOPE struct output output = OUTPUT_CLOSED;
+    TSS2_RC rc = output_open("pcap", path, O_RDWR | O_APPEND | O_CREAT, &output);
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    if (flock(fd, LOCK_EX) != 0)
+    if (flock(output.fd, LOCK_EX) != 0)
         return output_failed("pcap", path, "cannot be locked");
-    rc = begin_or_check(path, fd);
-    (void)flock(fd, LOCK_UN);
+    rc = begin_or_check(path, &output);
+    (void)flock(output.fd, LOCK_UN);
     if (rc == TSS2_RC_SUCCESS) {
-        *ret_fd = fd;
-        fd = -1;
+        *ret = output;
+        output.fd = -1;
     }
     return rc;
 }
@@ -211,7 +211,7 @@ TSS2_RC pcap_open(const char *path, struct pcap **ret)
         error_set("no memory for the pcap file");
         return TSS2_TCTI_RC_MEMORY;
     }
-    rc = open_file(path, &pcap->fd);
+    rc = open_file(path, &pcap->output);
     if (rc != TSS2_RC_SUCCESS) {
         free(pcap);
         return rc;
@@ -226,6 +226,6 @@ TSS2_RC pcap_open(const char *path, struct pcap **ret)
 void pcap_close(struct pcap *pcap)
 {
     if (pcap)
-        output_close(&pcap->fd);
+        output_close(&pcap->output);
     free(pcap);
 }

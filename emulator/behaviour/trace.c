@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tss2/tss2_tpm2_types.h>
-#include <unistd.h>
 
 #define TIME_SIZE 64
 #define DAY 86400u
 
 struct trace {
-    int fd;
+    struct output output;
     uint64_t lost; /* lines that could not be written since the last that could */
 };
 
@@ -118,7 +117,7 @@ size_t trace_line(const struct observation *seen, char text[TRACE_LINE_MAX])
                             "%s pid=%" PRIu32 " conn=%" PRIu32
                             " %s handles=%s new=%s sessions=%u in=%zu out=%zu us=%" PRIu64 " %s\n",
                             time, seen->process, seen->connection, name, handles, made,
-                            seen->command.session_count, seen->sent->size,
+                            seen->command.authorization_count, seen->sent->size,
                             seen->answer ? seen->answer->size : 0, seen->duration / 1000, outcome);
 }
 
@@ -141,45 +140,34 @@ void trace_note(struct trace *trace, const struct observation *seen)
     size_t length = lost_line(trace, seen, text);
 
     length += trace_line(seen, text + length);
-    if (output_append(trace->fd, text, length))
+    if (output_append(&trace->output, text, length))
         trace->lost = 0;
     else
         trace->lost++;
 }
 
-static TSS2_RC open_stderr(int *ret_fd)
-{
-    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-
-    if (fd < 0)
-        return output_failed("trace", "-", "stderr cannot be used");
-    *ret_fd = fd;
-    return TSS2_RC_SUCCESS;
-}
-
 TSS2_RC trace_open(const char *path, struct trace **ret)
 {
-    OUTPUT_SCOPE int fd = -1;
-    struct trace *trace;
-    TSS2_RC rc = strcmp(path, "-") == 0 ? open_stderr(&fd)
-                                        : output_open("trace", path, O_WRONLY | O_APPEND, &fd);
+    struct trace *trace = calloc(1, sizeof(*trace));
+    TSS2_RC rc;
 
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    trace = calloc(1, sizeof(*trace));
     if (!trace) {
         error_set("no memory for the trace");
         return TSS2_TCTI_RC_MEMORY;
     }
-    trace->fd = fd;
-    fd = -1;
-    *ret = trace;
-    return TSS2_RC_SUCCESS;
+    rc = strcmp(path, "-") == 0
+             ? output_open_stderr("trace", &trace->output)
+             : output_open("trace", path, O_WRONLY | O_APPEND | O_CREAT, &trace->output);
+    if (rc == TSS2_RC_SUCCESS)
+        *ret = trace;
+    else
+        free(trace);
+    return rc;
 }
 
 void trace_close(struct trace *trace)
 {
     if (trace)
-        output_close(&trace->fd);
+        output_close(&trace->output);
     free(trace);
 }

@@ -3,6 +3,7 @@
 #include "emulator/behaviour/trace.h"
 #include "emulator/behaviour/watch.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 static char *read_text(const char *path)
@@ -381,6 +382,52 @@ static void lost_lines_are_counted_and_never_torn(void **state)
     free(text);
 }
 
+/* A program that became a daemon has other files under the same descriptors. */
+static void a_file_that_took_the_descriptor_is_left_alone(void **state)
+{
+    char path[PATH_MAX], other[PATH_MAX];
+    struct trace *trace = NULL;
+    struct message sent = {.size = 3};
+    struct observation seen = {.sent = &sent};
+    struct stat status;
+    int taken, lowest = dup(STDERR_FILENO);
+
+    assert_int_equal(close(lowest), 0);
+    assert_int_equal(trace_open(test_path(*state, "trace", path), &trace), TSS2_RC_SUCCESS);
+    assert_int_equal(close(lowest), 0);
+    trace_note(trace, &seen);
+    taken = open(test_path(*state, "other", other), O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(taken, lowest);
+    trace_note(trace, &seen);
+    trace_close(trace);
+    assert_int_equal(fstat(taken, &status), 0);
+    assert_int_equal(status.st_size, 0);
+    assert_int_equal(close(taken), 0);
+}
+
+static int trace_to_a_reader_that_left(void *directory)
+{
+    int pipe_ends[2];
+    TSS2_TCTI_CONTEXT *context;
+    sigset_t pending;
+
+    CHILD_CHECK(pipe(pipe_ends) == 0);
+    CHILD_CHECK(dup2(pipe_ends[1], STDERR_FILENO) == STDERR_FILENO);
+    context = test_open_with(directory, ",trace=-");
+    CHILD_CHECK(get_random(context, 8, NULL) == TPM2_RC_SUCCESS);
+    CHILD_CHECK(close(pipe_ends[0]) == 0);
+    for (int i = 0; i < 3; i++)
+        CHILD_CHECK(get_random(context, 8, NULL) == TPM2_RC_SUCCESS);
+    CHILD_CHECK(sigpending(&pending) == 0 && !sigismember(&pending, SIGPIPE));
+    test_close(context);
+    return 0;
+}
+
+static void a_reader_of_stderr_that_leaves_kills_nobody(void **state)
+{
+    assert_int_equal(run_child(trace_to_a_reader_that_left, *state), 0);
+}
+
 static void an_unchanged_program_is_traced_by_its_environment(void **state)
 {
     need_tpm2_tools();
@@ -410,6 +457,8 @@ int main(void)
         TEST(a_trace_that_cannot_be_opened_is_an_error_at_init),
         TEST(a_full_disk_does_not_disturb_a_command),
         TEST(lost_lines_are_counted_and_never_torn),
+        TEST(a_file_that_took_the_descriptor_is_left_alone),
+        TEST(a_reader_of_stderr_that_leaves_kills_nobody),
         TEST(an_unchanged_program_is_traced_by_its_environment),
     };
 
