@@ -282,23 +282,26 @@ static void a_full_disk_leaves_whole_packets_and_working_commands(void **state)
     free(bytes);
 }
 
+/* A short file, and one that is as long as ours would be. */
 static void what_is_not_ours_is_refused_and_stays(void **state)
 {
-    char path[PATH_MAX], more[MORE_MAX], line[64] = "";
+    static const int lengths[] = {9, 900};
+    char path[PATH_MAX], more[MORE_MAX];
     TSS2_TCTI_CONTEXT *context = NULL;
-    FILE *file = fopen(test_path(*state, "notes", path), "we");
+    struct stat status;
 
-    assert_non_null(file);
-    assert_true(fputs("my notes\n", file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(test_try_open_with(*state, pcap_to(path, more), &context),
-                     TSS2_TCTI_RC_BAD_VALUE);
-    assert_non_null(strstr(signet_tcti_last_error(), "/notes: is not a file that was begun here"));
-    file = fopen(path, "re");
-    assert_non_null(file);
-    assert_int_equal(fread(line, 1, sizeof(line), file), 9);
-    assert_string_equal(line, "my notes\n");
-    (void)fclose(file);
+    for (size_t i = 0; i < 2; i++) {
+        FILE *file = fopen(test_path(*state, "notes", path), "we");
+
+        assert_non_null(file);
+        assert_int_equal(fprintf(file, "%*d", lengths[i], 7), lengths[i]);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(test_try_open_with(*state, pcap_to(path, more), &context),
+                         TSS2_TCTI_RC_BAD_VALUE);
+        assert_non_null(strstr(signet_tcti_last_error(), "/notes: is not a file that was begun"));
+        assert_int_equal(stat(path, &status), 0);
+        assert_int_equal(status.st_size, lengths[i]);
+    }
     assert_int_equal(test_try_open_with(*state, ",pcap=/dev/full", &context),
                      TSS2_TCTI_RC_IO_ERROR);
     assert_int_equal(test_try_open_with(*state, ",pcap=/nowhere/at/all", &context),
