@@ -10,7 +10,8 @@
  * INCLUDED. A message is a TCP segment to or from port 2321, where Wireshark
  * expects the commands of a simulator; the client's address is 10.a.b.c for the
  * process a * 65536 + b * 256 + c, its port 10000 + the number of its connection.
- * Times are nanoseconds. Any number of processes may append. */
+ * Times are nanoseconds. Any number of processes may append. (Wireshark 4.0 calls
+ * each TPM2_NV_Read malformed: it knows one of its two handles.) */
 struct pcap;
 
 /* Goes on with a file that was begun here; refuses any other, and leaves it as it
