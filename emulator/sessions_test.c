@@ -28,6 +28,15 @@ static uint32_t policy_digest(TSS2_TCTI_CONTEXT *context, uint32_t session, uint
     return rc;
 }
 
+/* A TCTI context has its chain after the public part: tcti.c. */
+static struct instance *instance_of(TSS2_TCTI_CONTEXT *context)
+{
+    const struct chain *chain =
+        (const void *)((char *)context + sizeof(TSS2_TCTI_CONTEXT_COMMON_V2));
+
+    return chain->connection->instance;
+}
+
 static const uint32_t codes[MANY] = {
     TPM2_CC_Sign, TPM2_CC_Unseal,    TPM2_CC_Create, TPM2_CC_Load, TPM2_CC_Quote,
     TPM2_CC_HMAC, TPM2_CC_GetRandom, TPM2_CC_Import, TPM2_CC_Hash, TPM2_CC_Rewrap};
@@ -194,7 +203,9 @@ static void a_session_that_was_not_to_continue_leaves_the_table(void **state)
         random_in_session(left, session, TPMA_SESSION_AUDIT | TPMA_SESSION_CONTINUESESSION),
         TPM2_RC_SUCCESS);
     assert_int_equal(count_handles(left, LOADED_SESSION_FIRST, NULL), 1);
+    assert_int_equal(instance_of(left)->sessions[0].handle, session);
     assert_int_equal(random_in_session(left, session, TPMA_SESSION_AUDIT), TPM2_RC_SUCCESS);
+    assert_int_equal(instance_of(left)->sessions[0].handle, 0);
     /* Its number is the next one's, which is not taken for the left one's. */
     assert_int_equal(start_session(right, TPM2_SE_POLICY, &other, NULL), TPM2_RC_SUCCESS);
     assert_int_equal(other & 0xffffff, session & 0xffffff);
