@@ -309,20 +309,6 @@ static TSS2_RC attempt(struct step *step, struct message *response)
     return settle(step, response);
 }
 
-/* The way of a command that need not change what is shared. True if it did not,
- * or false with *ret_executed: what it changed is to be settled. */
-static bool run_without_lock(struct step *step, struct message *response, bool *ret_executed)
-{
-    *ret_executed = false;
-    if (step->kind > KIND_READS_SHARED || prepare(step) != TSS2_RC_SUCCESS)
-        return false;
-    execute(step, response);
-    *ret_executed = true;
-    if (response_code(response) == TPM2_RC_FAILURE)
-        return settle(step, response) == TSS2_RC_SUCCESS;
-    return !must_publish(step, response) && !lacks_room(step, response);
-}
-
 static enum command_kind kind_of(const struct step *step)
 {
     const struct instance *instance = step->connection->instance;
@@ -335,6 +321,24 @@ static enum command_kind kind_of(const struct step *step)
         command_attributes_of(&instance->audited, step->command.code) != 0)
         kind = KIND_CHANGES_SHARED;
     return kind;
+}
+
+/* The way of a command that need not change what is shared. True if it did not,
+ * or false with *ret_executed: what it changed is to be settled. */
+static bool run_without_lock(struct step *step, struct message *response, bool *ret_executed)
+{
+    *ret_executed = false;
+    if (step->kind > KIND_READS_SHARED || prepare(step) != TSS2_RC_SUCCESS)
+        return false;
+    /* The state that was taken over may have the command under audit. */
+    step->kind = kind_of(step);
+    if (step->kind > KIND_READS_SHARED)
+        return false;
+    execute(step, response);
+    *ret_executed = true;
+    if (response_code(response) == TPM2_RC_FAILURE)
+        return settle(step, response) == TSS2_RC_SUCCESS;
+    return !must_publish(step, response) && !lacks_room(step, response);
 }
 
 static TSS2_RC run(struct connection *connection, const struct message *message,
