@@ -1,6 +1,7 @@
 #include "emulator/tcti.h"
 
 #include "emulator/chain.h"
+#include "emulator/command.h"
 #include "emulator/conf.h"
 #include "emulator/error.h"
 #include "emulator/openssl_scope.h"
@@ -126,8 +127,12 @@ static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *r
         return receive_nothing(tcti);
     room = *size;
     *size = tcti->response.size;
-    if (!response)
+    if (!response) {
+        /* Nobody comes back for what is shorter than a header. */
+        if (tcti->response.size < HEADER_SIZE)
+            tcti->answered = false;
         return TSS2_RC_SUCCESS;
+    }
     if (room < tcti->response.size)
         return refuse(TSS2_TCTI_RC_INSUFFICIENT_BUFFER, "receive: the buffer is too small");
     memcpy(response, tcti->response.bytes, tcti->response.size);
