@@ -61,7 +61,8 @@ const char *disk_kind_name(enum disk_kind kind);
 int disk_make_directory(const char *path, mode_t mode);
 int disk_create(int directory, const char *name, int flags, mode_t mode);
 
-/* Sets mode and, unless they are -1, owner and group. */
+/* Sets the mode of the file, or without one (-1) of the path; and, unless they
+ * are -1 and as far as that is permitted, owner and group of the file. */
 int disk_permit(int fd, const char *name, mode_t mode, uid_t owner, gid_t group);
 
 /* Writes all of it. */
