@@ -18,7 +18,8 @@ TSS2_RC state_take_over(struct instance *instance);
 
 /* Publishes the TPM's state, durably if it asked for its permanent state to be
  * stored; without anybody's objects. On failure nothing is published and the
- * TPM is out of step: the next take-over rolls it back. */
+ * TPM is out of step: the next take-over rolls it back. TSS2_TCTI_RC_TRY_AGAIN:
+ * a publish of a killed process was completed first, and the state has moved on. */
 TSS2_RC state_publish(struct instance *instance, bool hard);
 
 uint32_t state_next_generation(uint32_t generation);
