@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +37,11 @@ struct kept {
     struct counts counts;
 };
 
-static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct kept *all_kept;
+/* Grows at its head only, and without a lock, which a fork could catch. */
+static struct kept *_Atomic all_kept;
 
-static struct kept *find_kept(const struct counts_key *key)
+static struct kept *find_kept(struct kept *at, const struct counts_key *key)
 {
-    struct kept *at = all_kept;
-
     while (at && (at->key.schedule != key->schedule || at->key.place != key->place))
         at = at->next;
     return at;
@@ -52,24 +49,27 @@ static struct kept *find_kept(const struct counts_key *key)
 
 TSS2_RC counts_of_process(const struct counts_key *key, struct counts **ret)
 {
-    struct kept *kept;
+    struct kept *head = atomic_load(&all_kept);
+    struct kept *kept = find_kept(head, key);
+    struct kept *made;
 
-    (void)pthread_mutex_lock(&kept_lock);
-    kept = find_kept(key);
-    if (!kept) {
-        kept = calloc(1, sizeof(*kept));
-        if (kept) {
-            kept->key = *key;
-            kept->next = all_kept;
-            all_kept = kept;
-        }
+    if (kept) {
+        *ret = &kept->counts;
+        return TSS2_RC_SUCCESS;
     }
-    (void)pthread_mutex_unlock(&kept_lock);
-    if (!kept) {
+    made = calloc(1, sizeof(*made));
+    if (!made) {
         error_set("faults: no memory for the counts");
         return TSS2_TCTI_RC_MEMORY;
     }
-    *ret = &kept->counts;
+    made->key = *key;
+    do {
+        kept = find_kept(head, key);
+        made->next = head;
+    } while (!kept && !atomic_compare_exchange_weak(&all_kept, &head, made));
+    if (kept)
+        free(made);
+    *ret = kept ? &kept->counts : &made->counts;
     return TSS2_RC_SUCCESS;
 }
 

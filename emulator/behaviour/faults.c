@@ -1,6 +1,7 @@
 #include "emulator/behaviour/faults.h"
 
 #include "emulator/behaviour/counts.h"
+#include "emulator/behaviour/disk_fault.h"
 #include "emulator/behaviour/failure.h"
 #include "emulator/behaviour/schedule.h"
 #include "emulator/command.h"
@@ -35,6 +36,7 @@ struct play {
     struct faults *faults;
     struct exchange *exchange;
     bool answered; /* the command is not run: it has its answer */
+    struct disk_fault disk;
     size_t due_count;
     struct due due[SCHEDULE_RULES_MAX];
 };
@@ -147,6 +149,16 @@ static void enter_failure_mode(struct play *play, const struct due *due)
     atomic_store(&play->faults->counts->failure_mode, 1);
 }
 
+static void break_disk(struct play *play, const struct due *due)
+{
+    play->disk.error = (int)due->rule->value;
+}
+
+static void die_in_store(struct play *play, const struct due *due)
+{
+    play->disk.at = due->rule->value;
+}
+
 static void die(struct play *play, const struct due *due)
 {
     (void)play;
@@ -173,8 +185,10 @@ static const struct {
     [FAULT_POWER_LOSS] = {lose_power, NULL, NULL},
     [FAULT_HANDLES_GONE] = {drop_handles, NULL, NULL},
     [FAULT_FAILURE_MODE] = {enter_failure_mode, NULL, NULL},
+    [FAULT_DISK] = {break_disk, NULL, NULL},
     [FAULT_DIE_BEFORE] = {die, NULL, NULL},
     [FAULT_DIE_AFTER] = {NULL, die, NULL},
+    [FAULT_DIE_IN_STORE] = {die_in_store, NULL, NULL},
 };
 
 /* --- a command ------------------------------------------------------------- */
@@ -229,21 +243,41 @@ static void act_on_answer(struct play *play)
             acts[play->due[i].rule->fault].on_answer(play, &play->due[i]);
 }
 
+/* The command, with what its operations on the disk are to meet. */
+static void run_on_disk(struct play *play)
+{
+    bool meets = play->disk.error != 0 || play->disk.at != 0;
+
+    if (meets && !disk_fault_begin(&play->disk)) {
+        error_set("faults: too many threads meet a fault of the disk at once");
+        respond_code(TPM2_RC_NV_UNAVAILABLE, play->exchange->response);
+        return;
+    }
+    stage_run(play->faults->stage.next, play->exchange);
+    if (meets)
+        disk_fault_end();
+}
+
+static void run_command(struct play *play)
+{
+    if (atomic_load(&play->faults->counts->failure_mode))
+        failure_answer(play->faults->stage.next, play->exchange);
+    else
+        run_on_disk(play);
+}
+
 static void faults_run(struct stage *stage, struct exchange *exchange)
 {
-    struct faults *faults = (struct faults *)(void *)stage;
     struct play play; /* not initialised as a whole: most of it is never used */
 
-    play.faults = faults;
+    play.faults = (struct faults *)(void *)stage;
     play.exchange = exchange;
     play.answered = false;
+    play.disk = (struct disk_fault){0, 0};
     find_due(&play);
     act_before(&play);
     if (!play.answered) {
-        if (atomic_load(&faults->counts->failure_mode))
-            failure_answer(stage->next, exchange);
-        else
-            stage_run(stage->next, exchange);
+        run_command(&play);
         act_after(&play);
     }
     act_on_answer(&play);
@@ -334,6 +368,7 @@ static TSS2_RC load(const struct conf *conf, char *text, struct faults *faults)
         return rc;
     if (conf->has_seed)
         faults->schedule->seed = conf->seed;
+    disk_fault_prepare();
     return open_counts(conf, counts_hash(faults->schedule->seed, text, size), faults);
 }
 

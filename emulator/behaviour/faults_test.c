@@ -1,5 +1,6 @@
 #include "emulator/test_support.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -462,6 +463,72 @@ static void counts_of_another_schedule_are_begun_anew(void **state)
     test_close(context);
 }
 
+/* --- the disk ------------------------------------------------------------------ */
+
+static void a_store_that_fails_is_no_effect(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = open_with(*state, "NV_Increment at 2 disk ENOSPC\n"
+                                                   "NV_Increment at 3 disk EDQUOT\n"
+                                                   "NV_Increment at 4 disk EIO\n"
+                                                   "NV_Increment at 5 disk EROFS\n");
+    static const int errors[] = {ENOSPC, EDQUOT, EIO, EROFS};
+    uint64_t before;
+
+    make_counter(context);
+    before = read_counter(context, COUNTER_INDEX);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_NV_UNAVAILABLE);
+        if (!strstr(signet_tcti_last_error(), strerror(errors[i])))
+            fail_msg("the error is: %s", signet_tcti_last_error());
+        assert_int_equal(read_counter(context, COUNTER_INDEX), before);
+    }
+    assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+    assert_int_equal(read_counter(context, COUNTER_INDEX), before + 1);
+    test_close(context);
+}
+
+static void a_command_that_stores_nothing_needs_no_disk(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = open_with(*state, "any disk EROFS\n");
+
+    assert_int_equal(get_random(context, 8, NULL), TPM2_RC_SUCCESS);
+    assert_int_equal(extend_pcr(context, 16), TPM2_RC_NV_UNAVAILABLE);
+    test_close(context);
+}
+
+struct broken_disk {
+    const char *directory;
+    uint32_t answers[2];
+};
+
+static void *extend_in_thread(void *argument)
+{
+    struct broken_disk *disk = argument;
+    char tpm[PATH_MAX];
+    TSS2_TCTI_CONTEXT *context = test_open(test_path(disk->directory, "tpm", tpm));
+
+    for (int i = 0; i < 200; i++)
+        disk->answers[1] |= extend_pcr(context, 16);
+    test_close(context);
+    return NULL;
+}
+
+/* The schedule is one connection's; another thread has none. */
+static void the_disk_of_other_threads_is_whole(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = open_with(*state, "PCR_Extend disk EIO\n");
+    struct broken_disk disk = {.directory = *state};
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, extend_in_thread, &disk), 0);
+    for (int i = 0; i < 200; i++)
+        disk.answers[0] |= extend_pcr(context, 23) ^ TPM2_RC_NV_UNAVAILABLE;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(disk.answers[0], 0);
+    assert_int_equal(disk.answers[1], 0);
+    test_close(context);
+}
+
 /* --- a process that dies ------------------------------------------------------ */
 
 static int increment_in_child(void *directory)
@@ -496,6 +563,32 @@ static void a_process_dies_before_the_effect(void **state)
 static void a_process_dies_after_the_effect(void **state)
 {
     assert_counter_after_death(*state, "NV_Increment at 1 die after\n", 1);
+}
+
+/* Killed at each operation of a store: the counter has moved once or not at all,
+ * and never goes back. At some operation it has begun to have moved. */
+static void a_process_dies_in_the_midst_of_a_store(void **state)
+{
+    char tpm[PATH_MAX], schedule[64];
+    TSS2_TCTI_CONTEXT *context = test_open(test_path(*state, "tpm", tpm));
+    int status = 1000 + SIGKILL, deaths = 0;
+    uint64_t before, after;
+    bool moved = false;
+
+    make_counter(context);
+    for (unsigned i = 1; status == 1000 + SIGKILL && i < 100; i++) {
+        before = read_counter(context, COUNTER_INDEX);
+        (void)snprintf(schedule, sizeof(schedule), "NV_Increment at 1 die in store %u\n", i);
+        write_file(*state, "faults", schedule);
+        status = run_child(increment_in_child, *state);
+        after = read_counter(context, COUNTER_INDEX);
+        assert_true(after == before + 1 || (after == before && !moved));
+        moved = after == before + 1;
+        deaths += status == 1000 + SIGKILL;
+    }
+    assert_int_equal(status, 0);
+    assert_in_range(deaths, 3, 50);
+    test_close(context);
 }
 
 /* --- schedules that are none --------------------------------------------------- */
@@ -564,8 +657,12 @@ int main(void)
         TEST(counts_go_on_when_a_connection_is_opened_again),
         TEST(processes_that_share_counts_make_one_schedule),
         TEST(counts_of_another_schedule_are_begun_anew),
+        TEST(a_store_that_fails_is_no_effect),
+        TEST(a_command_that_stores_nothing_needs_no_disk),
+        TEST(the_disk_of_other_threads_is_whole),
         TEST(a_process_dies_before_the_effect),
         TEST(a_process_dies_after_the_effect),
+        TEST(a_process_dies_in_the_midst_of_a_store),
         TEST(a_broken_schedule_is_refused_when_the_tcti_is_opened),
         TEST(counts_do_not_overwrite_other_files),
     };

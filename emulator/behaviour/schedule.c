@@ -296,6 +296,27 @@ static TSS2_RC read_size(struct line *line, struct rule *rule)
     return read_number(line, 0, 4096, &rule->value);
 }
 
+static TSS2_RC read_disk_error(struct line *line, struct rule *rule)
+{
+    static const struct {
+        const char *name;
+        int error;
+    } errors[] = {{"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EIO", EIO}, {"EROFS", EROFS}};
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (take(line, errors[i].name)) {
+            rule->value = (uint32_t)errors[i].error;
+            return TSS2_RC_SUCCESS;
+        }
+    return refuse(line, "is no error of a disk", "ENOSPC, EDQUOT, EIO or EROFS");
+}
+
+static TSS2_RC read_operation_if_any(struct line *line, struct rule *rule)
+{
+    rule->value = 1;
+    return line_ends(line) ? TSS2_RC_SUCCESS : read_number(line, 1, 1000, &rule->value);
+}
+
 /* The longer phrase before the one that it begins with. */
 static const struct {
     const char *words;
@@ -315,15 +336,17 @@ static const struct {
     {"power loss", FAULT_POWER_LOSS, NULL, false},
     {"handles gone", FAULT_HANDLES_GONE, NULL, false},
     {"failure mode", FAULT_FAILURE_MODE, NULL, false},
+    {"disk", FAULT_DISK, read_disk_error, false},
     {"die before", FAULT_DIE_BEFORE, NULL, false},
     {"die after", FAULT_DIE_AFTER, NULL, false},
+    {"die in store", FAULT_DIE_IN_STORE, read_operation_if_any, false},
 };
 
 #define FAULT_PHRASES (sizeof(faults) / sizeof(faults[0]))
 
 static TSS2_RC unknown_fault(const struct line *line)
 {
-    char known[256];
+    char known[320];
     size_t length = 0;
 
     for (size_t i = 0; i < FAULT_PHRASES; i++)

@@ -21,8 +21,8 @@
  * WHAT:  answer CODE [after effect]    no answer [TIME] [after effect]
  *        delay TIME    cut SIZE    corrupt [at OFFSET]
  *        reset    restart    resume    power loss    handles gone    failure mode
- *        die before    die after
- *        TIME is as 40us, 250ms, 2s.
+ *        disk ERROR    die before    die after    die in store [N]
+ *        TIME is as 40us, 250ms, 2s; ERROR is ENOSPC, EDQUOT, EIO or EROFS.
  *
  * Each rule counts the commands that match it, from 1, whatever other rules do
  * with them. All that is due acts, in the order of the file. Whether a rule is
@@ -52,8 +52,10 @@ enum fault {
     FAULT_POWER_LOSS,
     FAULT_HANDLES_GONE,
     FAULT_FAILURE_MODE,
+    FAULT_DISK, /* value: the errno of what the command has to write */
     FAULT_DIE_BEFORE,
     FAULT_DIE_AFTER,
+    FAULT_DIE_IN_STORE, /* value: in the midst of which operation on the disk */
     FAULTS,
 };
 

@@ -167,8 +167,14 @@ static void faults_are_read_with_what_belongs_to_them(void **state)
         {"power  loss", FAULT_POWER_LOSS, false, 0, 0},
         {"handles gone", FAULT_HANDLES_GONE, false, 0, 0},
         {"failure mode", FAULT_FAILURE_MODE, false, 0, 0},
+        {"disk ENOSPC", FAULT_DISK, false, ENOSPC, 0},
+        {"disk EDQUOT", FAULT_DISK, false, EDQUOT, 0},
+        {"disk EIO", FAULT_DISK, false, EIO, 0},
+        {"disk EROFS", FAULT_DISK, false, EROFS, 0},
         {"die before", FAULT_DIE_BEFORE, false, 0, 0},
         {"die after", FAULT_DIE_AFTER, false, 0, 0},
+        {"die in store", FAULT_DIE_IN_STORE, false, 1, 0},
+        {"die in store 3", FAULT_DIE_IN_STORE, false, 3, 0},
     };
 
     (void)state;
@@ -204,7 +210,8 @@ static void errors_say_where_and_what_and_what_was_expected(void **state)
     assert_refused("any probability 0,5 cut 1", "file:1: '0,5' is no probability", "point");
     assert_refused("any probability . cut 1", "file:1: '.' is no probability", "0 to 1");
     assert_refused("any probability 0.1234567891 cut 1", "file:1: '0.1234567891'", "9 places");
-    assert_refused("any explode", "file:1: 'explode' is no fault; expected: answer", "die after");
+    assert_refused("any explode", "file:1: 'explode' is no fault; expected: answer",
+                   "die in store");
     assert_refused("any answer LOKOUT", "file:1: 'LOKOUT' is no response code", "LOCKOUT");
     assert_refused("any answer", "file:1: the line ends after 'answer'", "LOCKOUT");
     assert_refused("any delay 5", "file:1: '5' is no time", "250ms");
@@ -213,6 +220,9 @@ static void errors_say_where_and_what_and_what_was_expected(void **state)
     assert_refused("any cut 5000", "file:1: '5000'", "0 to 4096");
     assert_refused("any cut 5 after effect", "file:1: 'after' is too much", "end of the line");
     assert_refused("any power", "file:1: 'power' is no fault", "power loss");
+    assert_refused("any disk EPERM", "file:1: 'EPERM' is no error of a disk", "EROFS");
+    assert_refused("any disk", "file:1: the line ends after 'disk'", "ENOSPC");
+    assert_refused("any die in store 0", "file:1: '0' does not do", "1 to 1000");
     assert_refused("seed x", "file:1: 'x' is no seed", "2^64");
     assert_refused("seed 1 2", "file:1: '2' is too much", "end of the line");
     assert_refused("count in", "file:1: the line ends after 'in'", "path");
