@@ -339,15 +339,3 @@ TSS2_RC connection_reset(struct connection *connection, enum tpm_reset how)
     instance_leave(instance);
     return rc;
 }
-
-void connection_drop_objects(struct connection *connection)
-{
-    struct instance *instance = connection->instance;
-
-    if (instance_enter(instance) != TSS2_RC_SUCCESS)
-        return;
-    for (size_t i = 0; i < OBJECTS_MAX; i++)
-        if (connection->objects[i])
-            objects_remove(connection, connection->objects[i], instance->in_step);
-    instance_leave(instance);
-}

@@ -36,10 +36,6 @@ void connection_run(struct connection *connection, const struct message *command
  * with the kernel's. Fails with an error text; the TPM then goes on as before. */
 TSS2_RC connection_reset(struct connection *connection, enum tpm_reset how);
 
-/* The connection's transient objects are no more, as after a suspend that nobody
- * saved them for: commands on their handles get TPM_RC_REFERENCE_Hx. */
-void connection_drop_objects(struct connection *connection);
-
 /* Notes that nothing is loaded for any connection, whatever the TPM has. */
 void connections_forget_loaded(struct instance *instance);
 

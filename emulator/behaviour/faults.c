@@ -3,6 +3,7 @@
 #include "emulator/behaviour/counts.h"
 #include "emulator/behaviour/disk_fault.h"
 #include "emulator/behaviour/failure.h"
+#include "emulator/behaviour/handles.h"
 #include "emulator/behaviour/schedule.h"
 #include "emulator/command.h"
 #include "emulator/error.h"
@@ -140,7 +141,7 @@ static void lose_power(struct play *play, const struct due *due)
 static void drop_handles(struct play *play, const struct due *due)
 {
     (void)due;
-    connection_drop_objects(play->faults->connection);
+    handles_flush(play->faults->stage.next);
 }
 
 static void enter_failure_mode(struct play *play, const struct due *due)
