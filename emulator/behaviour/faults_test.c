@@ -339,6 +339,20 @@ static void handles_that_are_gone_are_unknown_references(void **state)
     test_close(context);
 }
 
+static void handles_go_also_without_a_resource_manager(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = NULL;
+    uint32_t key = 0;
+
+    write_file(*state, "faults", "Sign at 2 handles gone\n");
+    assert_int_equal(try_open_again(*state, ",rm=off", &context), TSS2_RC_SUCCESS);
+    assert_int_equal(create_key(context, "", 1, KEY_PLAIN, &key), TPM2_RC_SUCCESS);
+    assert_int_equal(sign(context, key, ""), TPM2_RC_SUCCESS);
+    assert_int_equal(sign(context, key, ""), TPM2_RC_REFERENCE_H0);
+    assert_int_equal(count_handles(context, TRANSIENT_FIRST, NULL), 0);
+    test_close(context);
+}
+
 static uint32_t test_result(TSS2_TCTI_CONTEXT *context)
 {
     struct message m, response;
@@ -652,6 +666,7 @@ int main(void)
         TEST(the_seed_of_the_configuration_stands_above_the_schedules),
         TEST(a_byte_at_an_offset_is_inverted),
         TEST(handles_that_are_gone_are_unknown_references),
+        TEST(handles_go_also_without_a_resource_manager),
         TEST(failure_mode_lasts_until_a_reset),
         TEST(in_failure_mode_a_tpm_still_says_who_made_it),
         TEST(counts_go_on_when_a_connection_is_opened_again),
