@@ -16,7 +16,7 @@
 
 struct counts_file {
     uint64_t magic;
-    _Atomic uint64_t schedule;
+    uint64_t key;
     struct counts counts;
 };
 
@@ -33,21 +33,21 @@ uint64_t counts_hash(uint64_t start, const void *data, size_t size)
 
 struct kept {
     struct kept *next;
-    struct counts_key key;
+    uint64_t key;
     struct counts counts;
 };
 
 /* Grows at its head only, and without a lock, which a fork could catch. */
 static struct kept *_Atomic all_kept;
 
-static struct kept *find_kept(struct kept *at, const struct counts_key *key)
+static struct kept *find_kept(struct kept *at, uint64_t key)
 {
-    while (at && (at->key.schedule != key->schedule || at->key.place != key->place))
+    while (at && at->key != key)
         at = at->next;
     return at;
 }
 
-TSS2_RC counts_of_process(const struct counts_key *key, struct counts **ret)
+TSS2_RC counts_of_process(uint64_t key, struct counts **ret)
 {
     struct kept *head = atomic_load(&all_kept);
     struct kept *kept = find_kept(head, key);
@@ -62,7 +62,7 @@ TSS2_RC counts_of_process(const struct counts_key *key, struct counts **ret)
         error_set("faults: no memory for the counts");
         return TSS2_TCTI_RC_MEMORY;
     }
-    made->key = *key;
+    made->key = key;
     do {
         kept = find_kept(head, key);
         made->next = head;
@@ -80,7 +80,7 @@ static TSS2_RC failed(const char *path, const char *why)
 }
 
 /* Fills the file, so that no later access can find the disk full. */
-static int write_empty(int fd, uint64_t schedule)
+static int write_empty(int fd, uint64_t key)
 {
     struct counts_file *empty = calloc(1, sizeof(*empty));
     ssize_t written;
@@ -88,7 +88,7 @@ static int write_empty(int fd, uint64_t schedule)
     if (!empty)
         return -1;
     empty->magic = COUNTS_MAGIC;
-    empty->schedule = schedule;
+    empty->key = key;
     errno = ENOSPC;
     written = pwrite(fd, empty, sizeof(*empty), 0);
     free(empty);
@@ -97,7 +97,7 @@ static int write_empty(int fd, uint64_t schedule)
 
 /* Under the file's lock. A process that still counts for the schedule before
  * keeps its mapping: nothing is cut. */
-static TSS2_RC prepare(const char *path, int fd, uint64_t schedule)
+static TSS2_RC prepare(const char *path, int fd, uint64_t key)
 {
     struct stat status;
     uint64_t head[2] = {0, 0};
@@ -108,10 +108,10 @@ static TSS2_RC prepare(const char *path, int fd, uint64_t schedule)
         if (!S_ISREG(status.st_mode) || status.st_size != sizeof(struct counts_file) ||
             pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || head[0] != COUNTS_MAGIC)
             return failed(path, "the file holds something else; name another, or remove it");
-        if (head[1] == schedule)
+        if (head[1] == key)
             return TSS2_RC_SUCCESS;
     }
-    return write_empty(fd, schedule) == 0 ? TSS2_RC_SUCCESS : failed(path, strerror(errno));
+    return write_empty(fd, key) == 0 ? TSS2_RC_SUCCESS : failed(path, strerror(errno));
 }
 
 static TSS2_RC map(const char *path, int fd, struct counts **ret)
@@ -124,7 +124,7 @@ static TSS2_RC map(const char *path, int fd, struct counts **ret)
     return TSS2_RC_SUCCESS;
 }
 
-TSS2_RC counts_in_file(const char *path, const struct counts_key *key, struct counts **ret)
+TSS2_RC counts_in_file(const char *path, uint64_t key, struct counts **ret)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     int locked;
@@ -135,7 +135,7 @@ TSS2_RC counts_in_file(const char *path, const struct counts_key *key, struct co
     do {
         locked = flock(fd, LOCK_EX);
     } while (locked != 0 && errno == EINTR);
-    rc = locked == 0 ? prepare(path, fd, key->schedule) : failed(path, strerror(errno));
+    rc = locked == 0 ? prepare(path, fd, key) : failed(path, strerror(errno));
     if (rc == TSS2_RC_SUCCESS)
         rc = map(path, fd, ret);
     (void)close(fd);

@@ -12,22 +12,17 @@ struct counts {
     _Atomic uint32_t failure_mode;
 };
 
-/* Says which schedule is being counted. Others begin anew. */
-struct counts_key {
-    uint64_t schedule; /* a hash of its text */
-    uint64_t place;    /* a hash of what it is played on, of no matter to a file */
-};
-
+/* Makes keys: of a schedule's text, and of the place that it is played at. */
 uint64_t counts_hash(uint64_t start, const void *data, size_t size);
 
 /* The counts that this process keeps for a key. They outlast the connections, so
  * that one that is closed and opened again goes on, and are never freed. */
-TSS2_RC counts_of_process(const struct counts_key *key, struct counts **ret);
+TSS2_RC counts_of_process(uint64_t key, struct counts **ret);
 
-/* Maps the counts in a file, made if it is missing; emptied if they are those of
- * another schedule. A file that holds anything else is left alone, and an error.
- * To be given back with counts_unmap. */
-TSS2_RC counts_in_file(const char *path, const struct counts_key *key, struct counts **ret);
+/* Maps the counts in a file, made if it is missing; emptied if they are for another
+ * key. A file that holds anything else is left alone, and an error. To be given
+ * back with counts_unmap. */
+TSS2_RC counts_in_file(const char *path, uint64_t key, struct counts **ret);
 void counts_unmap(struct counts *counts);
 
 #endif

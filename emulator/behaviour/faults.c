@@ -224,16 +224,11 @@ static void act_before(struct play *play)
     }
 }
 
-/* Only what has no act before the effect, or was told to wait for it. */
-static bool acts_after(const struct rule *rule)
-{
-    return acts[rule->fault].after && (rule->after_effect || !acts[rule->fault].before);
-}
-
+/* What acted before in the place of the command leaves nothing to act after. */
 static void act_after(struct play *play)
 {
     for (size_t i = 0; i < play->due_count; i++)
-        if (acts_after(play->due[i].rule))
+        if (acts[play->due[i].rule->fault].after)
             acts[play->due[i].rule->fault].after(play, &play->due[i]);
 }
 
@@ -345,15 +340,14 @@ static TSS2_RC count_path(const char *schedule_path, const char *count_file, cha
 static TSS2_RC open_counts(const struct conf *conf, uint64_t hash, struct faults *faults)
 {
     const char *directory = faults->connection->instance->directory.path;
-    struct counts_key key = {hash, counts_hash(hash, directory, strlen(directory))};
     char path[PATH_MAX];
     TSS2_RC rc;
 
     if (faults->schedule->count_file[0] == '\0')
-        return counts_of_process(&key, &faults->counts);
+        return counts_of_process(counts_hash(hash, directory, strlen(directory)), &faults->counts);
     rc = count_path(conf->faults, faults->schedule->count_file, path);
     if (rc == TSS2_RC_SUCCESS)
-        rc = counts_in_file(path, &key, &faults->counts);
+        rc = counts_in_file(path, hash, &faults->counts);
     faults->counts_are_mapped = rc == TSS2_RC_SUCCESS;
     return rc;
 }
