@@ -281,3 +281,16 @@ enum control_mark control_mark(const struct control *control, uint32_t *ret_gene
         return CONTROL_SETTLED;
     return mark <= CONTROL_WITHDRAWN ? (enum control_mark)mark : CONTROL_SETTLED;
 }
+
+bool control_is_unsettled(const struct control *control)
+{
+    uint32_t generation;
+
+    return control_mark(control, &generation) != CONTROL_SETTLED &&
+           atomic_load_explicit(&control->page->mark, memory_order_relaxed) != control->given_up;
+}
+
+void control_give_up(struct control *control)
+{
+    control->given_up = atomic_load_explicit(&control->page->mark, memory_order_relaxed);
+}

@@ -51,11 +51,12 @@ enum control_mark {
 struct control {
     int fd;
     struct control_page *page;
+    uint64_t given_up; /* the mark that could not be settled when it was last tried */
 };
 
 #define CONTROL_CLOSED                                                                             \
     {                                                                                              \
-        .fd = -1, .page = NULL                                                                     \
+        .fd = -1, .page = NULL, .given_up = 0                                                      \
     }
 
 static inline uint32_t control_generation(uint64_t word)
@@ -101,5 +102,9 @@ void control_set_mark(const struct control *control, enum control_mark mark, uin
 
 /* The mark, if it is of the publish after the present one, and its generation. */
 enum control_mark control_mark(const struct control *control, uint32_t *ret_generation);
+
+/* Is there a mark to settle that was not given up? */
+bool control_is_unsettled(const struct control *control);
+void control_give_up(struct control *control);
 
 #endif

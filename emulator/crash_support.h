@@ -175,6 +175,8 @@ static inline void prepare_deeds(const char *directory)
     assert_int_equal(create_key(context, "pw", 2, KEY_DA, &key), TPM2_RC_SUCCESS);
     assert_int_equal(keep_key(context, key, PERSISTENT_KEY + 1), TPM2_RC_SUCCESS);
     assert_int_equal(sign(context, PERSISTENT_KEY + 1, "pw"), TPM2_RC_SUCCESS);
+    /* So that a reset shows. */
+    assert_int_equal(extend_pcr(context, 16), TPM2_RC_SUCCESS);
     test_close(context);
 }
 

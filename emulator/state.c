@@ -16,14 +16,12 @@ uint32_t state_next_generation(uint32_t generation)
 bool state_is_behind(const struct instance *instance, enum command_kind kind)
 {
     uint64_t word = control_word(&instance->control);
-    uint32_t unsettled;
 
     if (!instance->in_step)
         return true;
     if (kind == KIND_OWN_OBJECTS)
         return control_hard_generation(word) != control_hard_generation(instance->word);
-    return word != instance->word ||
-           control_mark(&instance->control, &unsettled) != CONTROL_SETTLED;
+    return word != instance->word || control_is_unsettled(&instance->control);
 }
 
 TSS2_RC state_take_over(struct instance *instance)
@@ -32,8 +30,10 @@ TSS2_RC state_take_over(struct instance *instance)
     uint64_t word;
     TSS2_RC rc;
 
-    /* If that fails, the present state is still the right one. */
+    /* Until that can be done the present state is still the right one. */
     (void)permanent_settle(&instance->directory, &instance->control);
+    if (control_is_unsettled(&instance->control))
+        control_give_up(&instance->control);
     word = control_word(&instance->control);
     rc = control_read(&instance->control, control_generation(word), &state);
     if (rc != TSS2_RC_SUCCESS)
