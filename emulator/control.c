@@ -48,9 +48,9 @@ void tpm_state_free(struct tpm_state *state)
     blob_free(&state->running);
 }
 
-static TSS2_RC failed(const char *doing)
+static TSS2_RC failed(const char *path, const char *doing)
 {
-    error_set("%s: %s: %s", CONTROL_FILE, doing, strerror(errno));
+    error_set("%s/%s: %s: %s", path, CONTROL_FILE, doing, strerror(errno));
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
@@ -83,7 +83,7 @@ static int replace_file(const struct directory *directory, int fd)
         return fd;
     (void)close(fd);
     if (disk_remove(directory->fd, CONTROL_FILE) != 0) {
-        (void)failed("cannot remove another version's file");
+        (void)failed(directory->path, "cannot remove another version's file");
         return -1;
     }
     return directory_open_file(directory, CONTROL_FILE);
@@ -97,7 +97,7 @@ static int open_file(const struct directory *directory)
         return fd;
     fd = replace_file(directory, fd);
     if (fd >= 0 && write_page(fd) != 0) {
-        (void)failed("cannot write");
+        (void)failed(directory->path, "cannot write");
         (void)close(fd);
         return -1;
     }
@@ -114,12 +114,13 @@ TSS2_RC control_open(const struct directory *directory, struct control *ret)
         return TSS2_TCTI_RC_IO_ERROR;
     page = mmap(NULL, CONTROL_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, control.fd, 0);
     if (page == MAP_FAILED) {
-        TSS2_RC rc = failed("cannot map");
+        TSS2_RC rc = failed(directory->path, "cannot map");
 
         control_close(&control);
         return rc;
     }
     control.page = page;
+    control.path = directory->path;
     *ret = control;
     return TSS2_RC_SUCCESS;
 }
@@ -181,9 +182,9 @@ static bool read_at(int fd, void *to, size_t size, off_t offset)
     return pread(fd, to, size, offset) == (ssize_t)size;
 }
 
-static TSS2_RC no_state(uint32_t generation)
+static TSS2_RC no_state(const struct control *control, uint32_t generation)
 {
-    error_set("%s: generation %u is not whole", CONTROL_FILE, generation);
+    error_set("%s/%s: generation %u is not whole", control->path, CONTROL_FILE, generation);
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
@@ -196,14 +197,14 @@ TSS2_RC control_read(const struct control *control, uint32_t generation, struct 
 
     if (!read_at(control->fd, &head, sizeof(head), offset) || head.generation != generation ||
         head.permanent_size > PERMANENT_STATE_MAX || head.running_size > VOLATILE_STATE_MAX)
-        return no_state(generation);
+        return no_state(control, generation);
     both.size = (size_t)head.permanent_size + head.running_size;
     both.data = malloc(both.size + 1);
     if (!both.data)
         return TSS2_TCTI_RC_MEMORY;
     if (!read_at(control->fd, both.data, both.size, offset + (off_t)sizeof(head)) ||
         slot_checksum(&head, both.data, both.data + head.permanent_size) != head.checksum)
-        return no_state(generation);
+        return no_state(control, generation);
     if (blob_copy(both.data, head.permanent_size, &state.permanent) != 0 ||
         blob_copy(both.data + head.permanent_size, head.running_size, &state.running) != 0)
         return TSS2_TCTI_RC_MEMORY;
@@ -252,7 +253,7 @@ TSS2_RC control_write(const struct control *control, uint32_t generation,
            state->running.size);
     if (prepare_page(control) != 0 ||
         disk_write(control->fd, CONTROL_FILE, slot.data, slot.size, slot_offset(generation)) != 0)
-        return failed("cannot write");
+        return failed(control->path, "cannot write");
     return TSS2_RC_SUCCESS;
 }
 

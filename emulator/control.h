@@ -51,12 +51,13 @@ enum control_mark {
 struct control {
     int fd;
     struct control_page *page;
+    const char *path;  /* the directory's, borrowed from it, for error texts */
     uint64_t given_up; /* the mark that could not be settled when it was last tried */
 };
 
 #define CONTROL_CLOSED                                                                             \
     {                                                                                              \
-        .fd = -1, .page = NULL, .given_up = 0                                                      \
+        .fd = -1, .page = NULL, .path = NULL, .given_up = 0                                        \
     }
 
 static inline uint32_t control_generation(uint64_t word)
@@ -76,7 +77,7 @@ static inline uint32_t control_next_generation(uint32_t generation)
 }
 
 /* Opens and maps the control file; makes it if it is missing or of another
- * version. The caller holds the directory's lock. */
+ * version. The caller holds the directory's lock; the directory stays where it is. */
 TSS2_RC control_open(const struct directory *directory, struct control *ret);
 void control_close(struct control *control);
 

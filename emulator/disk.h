@@ -62,7 +62,8 @@ int disk_make_directory(const char *path, mode_t mode);
 int disk_create(int directory, const char *name, int flags, mode_t mode);
 
 /* Sets the mode of the file, or without one (-1) of the path; and, unless they
- * are -1 and as far as that is permitted, owner and group of the file. */
+ * are -1, owner and group of the file. Where that is not permitted the group that
+ * the file has gets nothing. */
 int disk_permit(int fd, const char *name, mode_t mode, uid_t owner, gid_t group);
 
 /* Writes all of it. */
