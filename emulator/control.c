@@ -263,13 +263,14 @@ uint64_t control_flip(const struct control *control, uint32_t generation, bool h
     uint32_t hard_generation = control_hard_generation(word) + (hard ? 1 : 0);
 
     word = (uint64_t)hard_generation << 32 | generation;
-    disk_store(CONTROL_FILE, &control->page->word, word);
+    disk_store(CONTROL_FILE, &control->page->word, word, offsetof(struct control_page, word));
     return word;
 }
 
 void control_set_mark(const struct control *control, enum control_mark mark, uint32_t generation)
 {
-    disk_store(CONTROL_FILE, &control->page->mark, (uint64_t)mark << 32 | generation);
+    disk_store(CONTROL_FILE, &control->page->mark, (uint64_t)mark << 32 | generation,
+               offsetof(struct control_page, mark));
 }
 
 enum control_mark control_mark(const struct control *control, uint32_t *ret_generation)

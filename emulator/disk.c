@@ -155,10 +155,14 @@ int disk_remove(int directory, const char *name)
     return begin(&operation, &fate) ? end(&fate, unlinkat(directory, name, 0)) : -1;
 }
 
-void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value)
+void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value, off_t offset)
 {
-    const struct disk_operation operation = {
-        .kind = DISK_STORE, .name = name, .fd = -1, .data = &value, .size = sizeof(value)};
+    const struct disk_operation operation = {.kind = DISK_STORE,
+                                             .name = name,
+                                             .fd = -1,
+                                             .data = &value,
+                                             .size = sizeof(value),
+                                             .offset = offset};
     struct disk_fate fate;
 
     (void)begin(&operation, &fate);

@@ -72,7 +72,7 @@ int disk_sync(int fd, const char *name);
 int disk_rename(int directory, const char *from, const char *to);
 int disk_remove(int directory, const char *name);
 
-/* Stores a word of a mapped file, for all who map it, at once. */
-void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value);
+/* Stores a word of a mapped file, at that offset, for all who map it at once. */
+void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value, off_t offset);
 
 #endif
