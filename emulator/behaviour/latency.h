@@ -29,7 +29,7 @@ struct distribution {
 };
 
 /* The distribution whose mean is the figure's, and whose slowest of `samples`
- * values is, in the middle, the figure's. */
+ * values is, in the middle, the figure's, or as near as a lognormal comes to it. */
 void distribution_fit(const struct figure *figure, struct distribution *ret);
 
 /* The value that half of all draws are below. */
