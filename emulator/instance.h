@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 struct connection;
+struct ek_order;
 
 /* One TPM as this process has it: its copy of the state that all processes
  * share. One for each state directory, used by any number of connections. */
@@ -33,6 +34,9 @@ struct instance {
     struct connection *connections;
     uint32_t connections_made;
     uint64_t commands_run;
+
+    /* How to certify the keys of a TPM that is made; NULL: as by default. Borrowed. */
+    struct ek_order *endorsement;
 
     /* Which published state the TPM runs, and what of it must be published again. */
     bool in_step; /* false: the TPM's state is to be thrown away */
