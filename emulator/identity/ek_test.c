@@ -195,14 +195,15 @@ static void nothing_is_left_loaded_and_no_storage_key_is_made(void **state)
 
 static void each_tpm_has_keys_and_a_ca_of_its_own(void **state)
 {
-    char path[2][PATH_MAX];
+    static const char *const names[] = {"first", "second"};
     X509 *certificates[2], *cas[2];
 
     for (int i = 0; i < 2; i++) {
-        TSS2_TCTI_CONTEXT *context = test_open(test_path(*state, i ? "second" : "first", path[i]));
+        char path[PATH_MAX];
+        TSS2_TCTI_CONTEXT *context = test_open(test_path(*state, names[i], path));
 
         certificates[i] = read_certificate(context, EK_ECC_INDEX);
-        cas[i] = read_pem(path[i], EK_CA_FILE);
+        cas[i] = read_pem(path, EK_CA_FILE);
         test_close(context);
     }
     assert_int_equal(

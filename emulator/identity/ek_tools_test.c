@@ -33,8 +33,6 @@ static void a_credential_for_the_certified_key_is_activated(void **state)
                    "  tpm2_createek -G $type -c ek.ctx -u ek.pub\n"
                    "  tpm2_createak -C ek.ctx -c ak.ctx -G ecc -g sha256 -s ecdsa -n ak.name\n"
                    "  tpm2_makecredential -T none -u $type.pem -G $type -s secret \\\n"
-                   "    -n $(od -An -v -tx1 ak.name | tr -d ' \\n') -o credential ||\n"
-                   "    tpm2_makecredential -T none -u ek.pub -s secret \\\n"
                    "    -n $(od -An -v -tx1 ak.name | tr -d ' \\n') -o credential\n"
                    "  tpm2_startauthsession --policy-session -S session\n"
                    "  tpm2_policysecret -S session -c e\n"
