@@ -187,8 +187,8 @@ static void nothing_is_left_loaded_and_no_storage_key_is_made(void **state)
 {
     TSS2_TCTI_CONTEXT *context = test_open_with(*state, ",rm=off");
 
-    assert_int_equal(count_handles(context, TPM2_TRANSIENT_FIRST, NULL), 0);
-    assert_int_equal(count_handles(context, TPM2_PERSISTENT_FIRST, NULL), 0);
+    assert_int_equal(count_handles(context, TRANSIENT_FIRST, NULL), 0);
+    assert_int_equal(count_handles(context, PERSISTENT_FIRST, NULL), 0);
     assert_int_equal(count_handles(context, TPM2_NV_INDEX_FIRST, NULL), 2);
     test_close(context);
 }
