@@ -168,6 +168,33 @@ bool directory_is_shared(const struct directory *directory)
     return others_hold(directory, 0, 0);
 }
 
+#define OWNERS_MAX 4096
+
+/* The kernel names one lock of a range; what lies before it and behind it may
+ * have others. */
+static unsigned count_locks(const struct directory *directory, uint64_t start, uint64_t end)
+{
+    unsigned count = 0;
+
+    while (start < end && count < OWNERS_MAX) {
+        struct flock range = {.l_type = F_WRLCK,
+                              .l_whence = SEEK_SET,
+                              .l_start = (off_t)start,
+                              .l_len = (off_t)(end - start)};
+
+        if (fcntl(directory->lock_fd, F_OFD_GETLK, &range) != 0 || range.l_type == F_UNLCK)
+            break;
+        count += 1 + count_locks(directory, start, (uint64_t)range.l_start);
+        start = (uint64_t)range.l_start + 1;
+    }
+    return count;
+}
+
+unsigned directory_count_others(const struct directory *directory)
+{
+    return count_locks(directory, 0, INT64_MAX);
+}
+
 static int read_all(int fd, uint8_t *to, size_t size)
 {
     while (size > 0) {
@@ -241,7 +268,7 @@ TSS2_RC directory_replace(const struct directory *directory, const char *name,
                           const struct blob *content)
 {
     __attribute__((cleanup(close_scope))) int fd = -1;
-    char fresh[64];
+    char fresh[NAME_MAX + 8];
 
     (void)snprintf(fresh, sizeof(fresh), "%s.new", name);
     (void)unlinkat(directory->fd, fresh, 0);

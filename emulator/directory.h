@@ -48,6 +48,9 @@ bool directory_owner_lives(const struct directory *directory, uint64_t owner);
 /* Does any other process use the directory? */
 bool directory_is_shared(const struct directory *directory);
 
+/* How many owners there are besides this one: one for each process, as a rule. */
+unsigned directory_count_others(const struct directory *directory);
+
 /* Reads a whole file. A missing one is success with an empty *ret. */
 TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,
                        struct blob *ret);
