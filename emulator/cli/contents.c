@@ -111,7 +111,7 @@ static TSS2_RC report_key(struct report *report, struct tpm_backend *tpm, uint32
     report_row(report);
     report_text(report, "handle", "0x%08x", handle);
     report_type(report, type, &area);
-    report_text(report, "attributes", "%s", words_object_attributes(attributes, words));
+    report_words(report, "attributes", words_object_attributes(attributes, words));
     report_end(report);
     return area.cut ? failed("TPM2_ReadPublic", TPM2_RC_FAILURE) : TSS2_RC_SUCCESS;
 }
@@ -127,7 +127,7 @@ static TSS2_RC report_index(struct report *report, struct tpm_backend *tpm, uint
     report_row(report);
     report_text(report, "index", "0x%08x", index);
     report_number(report, "size", public.size);
-    report_text(report, "attributes", "%s", words_nv_attributes(public.attributes, words));
+    report_words(report, "attributes", words_nv_attributes(public.attributes, words));
     if (public.has_policy)
         report_flag(report, "policy", true);
     report_end(report);

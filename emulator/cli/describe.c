@@ -4,7 +4,6 @@
 #include "emulator/cli/contents.h"
 #include "emulator/cli/report.h"
 #include "emulator/cli/snapshot.h"
-#include "emulator/cli/words.h"
 #include "emulator/command.h"
 #include "emulator/error.h"
 #include "emulator/libtpms.h"
@@ -87,7 +86,6 @@ static TSS2_RC report_time(struct report *report, struct tpm_backend *tpm)
 {
     struct message command, response;
     struct answer answer;
-    char words[WORDS_MAX];
     uint32_t rc;
 
     build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ReadClock);
@@ -98,8 +96,8 @@ static TSS2_RC report_time(struct report *report, struct tpm_backend *tpm)
     }
     answer = answer_from(&response, HEADER_SIZE);
     report_group(report, "time");
-    report_text(report, "since_startup", "%s", words_duration(answer_u64(&answer), words));
-    report_text(report, "clock", "%s", words_duration(answer_u64(&answer), words));
+    report_span(report, "since_startup", answer_u64(&answer));
+    report_span(report, "clock", answer_u64(&answer));
     report_number(report, "resets", answer_u32(&answer));
     report_number(report, "restarts", answer_u32(&answer));
     report_flag(report, "clock_is_safe", answer_u8(&answer) != 0);
@@ -131,8 +129,8 @@ static void report_lockout(struct report *report, struct tpm_backend *tpm)
     report_flag(report, "locked", property(tpm, TPM2_PT_PERMANENT) & TPMA_PERMANENT_INLOCKOUT);
     report_number(report, "failed_tries", property(tpm, TPM2_PT_LOCKOUT_COUNTER));
     report_number(report, "tries_allowed", property(tpm, TPM2_PT_MAX_AUTH_FAIL));
-    report_number(report, "seconds_per_try_back", property(tpm, TPM2_PT_LOCKOUT_INTERVAL));
-    report_number(report, "seconds_of_lockout_auth", property(tpm, TPM2_PT_LOCKOUT_RECOVERY));
+    report_number(report, "seconds_until_a_try_is_back", property(tpm, TPM2_PT_LOCKOUT_INTERVAL));
+    report_number(report, "seconds_of_lockout_recovery", property(tpm, TPM2_PT_LOCKOUT_RECOVERY));
     report_end(report);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define VALUE_MAX 8192
-#define COLUMN 26
+#define COLUMN 34
 
 /* The length of the UTF-8 sequence at the text; 0 if it is none. */
 static size_t sequence_length(const char *text)
@@ -135,6 +135,8 @@ static void open_nested(struct report *report, const char *key, char opening, ch
 {
     if (report->json) {
         begin_json(report, key);
+    } else if (!key && report->begun[report->depth]) {
+        (void)fputs("\n", report->out);
     } else if (key) {
         begin_line(report);
         (void)write_label(report, key);
@@ -156,9 +158,13 @@ void report_list(struct report *report, const char *key)
 
 void report_row(struct report *report)
 {
-    if (!report->json)
+    if (report->json) {
+        begin_json(report, NULL);
+    } else {
         begin_line(report);
-    open_nested(report, NULL, '{', '}');
+        report->begun[report->depth] = true;
+    }
+    descend(report, '{', '}');
     report->row = true;
 }
 
@@ -201,6 +207,35 @@ void report_text(struct report *report, const char *key, const char *format, ...
     write_escaped(report, value);
     (void)fputs(report->json ? "\"" : "", report->out);
     end_value(report);
+}
+
+void report_words(struct report *report, const char *key, const char *words)
+{
+    if (!report->json) {
+        report_text(report, key, "%s", words);
+        return;
+    }
+    begin_json(report, key);
+    (void)fputc('[', report->out);
+    while (*words != '\0') {
+        size_t length = strcspn(words, "|");
+
+        (void)fprintf(report->out, "\"%.*s\"%s", (int)length, words, words[length] ? ", " : "");
+        words += length + (words[length] != '\0');
+    }
+    (void)fputc(']', report->out);
+}
+
+void report_span(struct report *report, const char *key, uint64_t milliseconds)
+{
+    uint64_t seconds = milliseconds / 1000;
+
+    if (report->json)
+        report_number(report, key, milliseconds);
+    else
+        report_text(report, key, "%" PRIu64 " d %02u:%02u:%02u", seconds / 86400,
+                    (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
+                    (unsigned)(seconds % 60));
 }
 
 /* In a row only the key tells what a number is. */

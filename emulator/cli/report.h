@@ -36,4 +36,10 @@ void report_text(struct report *report, const char *key, const char *format, ...
 void report_number(struct report *report, const char *key, uint64_t value);
 void report_flag(struct report *report, const char *key, bool value);
 
+/* Words joined with "|": in JSON a list of strings. */
+void report_words(struct report *report, const char *key, const char *words);
+
+/* A time span: in JSON its milliseconds, as text "1 d 02:03:04". */
+void report_span(struct report *report, const char *key, uint64_t milliseconds);
+
 #endif

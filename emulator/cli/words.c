@@ -1,6 +1,5 @@
 #include "emulator/cli/words.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <tss2/tss2_tpm2_types.h>
@@ -143,14 +142,4 @@ const char *words_object_attributes(uint32_t attributes, char ret[WORDS_MAX])
 {
     ret[0] = '\0';
     return name_bits(object_attributes, attributes, ret);
-}
-
-const char *words_duration(uint64_t milliseconds, char ret[WORDS_MAX])
-{
-    uint64_t seconds = milliseconds / 1000;
-
-    (void)snprintf(ret, WORDS_MAX, "%" PRIu64 " d %02u:%02u:%02u", seconds / 86400,
-                   (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
-                   (unsigned)(seconds % 60));
-    return ret;
 }

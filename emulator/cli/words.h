@@ -14,7 +14,4 @@ const char *words_curve(uint16_t curve, char ret[WORDS_MAX]);
 const char *words_nv_attributes(uint32_t attributes, char ret[WORDS_MAX]);
 const char *words_object_attributes(uint32_t attributes, char ret[WORDS_MAX]);
 
-/* Milliseconds as "1 d 02:03:04". */
-const char *words_duration(uint64_t milliseconds, char ret[WORDS_MAX]);
-
 #endif
