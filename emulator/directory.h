@@ -62,6 +62,9 @@ bool directory_is_shared(const struct directory *directory);
  * error text on failure. */
 int directory_open_file(const struct directory *directory, const char *name);
 
+/* How many owners there are besides this one: one for each process, as a rule. */
+unsigned directory_count_others(const struct directory *directory);
+
 /* Reads a whole file. A missing one is success with an empty *ret. */
 TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,
                        struct blob *ret);

@@ -1,6 +1,7 @@
 #include "emulator/power.h"
 
 #include "emulator/error.h"
+#include "emulator/identity/ek.h"
 #include "emulator/objects.h"
 #include "emulator/permanent.h"
 #include "emulator/sessions.h"
@@ -106,6 +107,9 @@ static TSS2_RC manufacture(struct instance *instance)
         error_set("TPM2_DictionaryAttackParameters fails with 0x%x", lockout);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
+    rc = ek_certify(instance->tpm, &instance->directory, instance->endorsement);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
     return state_publish(instance, true);
 }
 
