@@ -137,6 +137,29 @@ uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *r
     return TPM2_RC_SUCCESS;
 }
 
+uint32_t tpm_list_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *ret_handles,
+                          size_t room, size_t *ret_count)
+{
+    struct message command, response;
+    const uint8_t *list = response.bytes + HEADER_SIZE + 9;
+    uint32_t rc, count;
+
+    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
+    add_u32(&command, TPM2_CAP_HANDLES);
+    add_u32(&command, first);
+    add_u32(&command, (uint32_t)room);
+    rc = run(tpm, &command, &response);
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    count = get_u32(response.bytes + HEADER_SIZE + 5);
+    if (count > room || response.size != HEADER_SIZE + 9 + (size_t)count * 4)
+        return TPM2_RC_FAILURE;
+    for (uint32_t i = 0; i < count; i++)
+        ret_handles[i] = get_u32(list + (size_t)i * 4);
+    *ret_count = count;
+    return TPM2_RC_SUCCESS;
+}
+
 uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context)
 {
     struct message command, response;

@@ -20,6 +20,10 @@ uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t r
 
 uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *ret);
 
+/* The handles there are from `first` on, of its type; at most `room`. */
+uint32_t tpm_list_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *ret_handles,
+                          size_t room, size_t *ret_count);
+
 uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context);
 uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context,
                           uint32_t *ret_handle);
