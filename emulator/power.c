@@ -46,18 +46,21 @@ static bool blobs_equal(const struct blob *left, const struct blob *right)
 }
 
 /* Finds the published state that belongs to the permanent file. That may be one
- * whose publisher died between the file and the word: then it is completed. */
+ * whose publisher died between the file and the word: then it is completed. After
+ * a power loss the word may be older than the newest state that was synced. */
 static bool find_published(struct instance *instance, const struct blob *permanent,
                            struct tpm_state *ret)
 {
     uint32_t present = control_generation(control_word(&instance->control));
-    const uint32_t candidates[] = {present, state_next_generation(present)};
+    const uint32_t next = state_next_generation(present);
+    const uint32_t candidates[] = {next, present, next};
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
 
         if (control_read(&instance->control, candidates[i], &state) != TSS2_RC_SUCCESS ||
-            !blobs_equal(&state.permanent, permanent))
+            !blobs_equal(&state.permanent, permanent) ||
+            (i == 0 && strcmp(state.boot_id, instance->boot_id) == 0))
             continue;
         if (candidates[i] != present)
             (void)control_flip(&instance->control, candidates[i], true);
