@@ -262,6 +262,18 @@ static bool is_hard(const struct step *step, const struct message *response)
            (kind < KIND_CHANGES_SHARED || response_code(response) != TPM2_RC_SUCCESS);
 }
 
+/* An NV write that stores nothing is one to an orderly index. Its counters must not
+ * go back after a power loss. */
+static bool writes_orderly_index(const struct step *step)
+{
+    struct tpm_backend *tpm = step->connection->instance->tpm;
+    uint32_t code = step->command.code;
+
+    return (code == TPM2_CC_NV_Write || code == TPM2_CC_NV_Increment || code == TPM2_CC_NV_Extend ||
+            code == TPM2_CC_NV_SetBits) &&
+           !tpm->operations->has_stored(tpm);
+}
+
 static void undo(struct step *step)
 {
     if (step->made)
@@ -305,6 +317,7 @@ static TSS2_RC settle(struct step *step, struct message *response)
         rc = state_take_over(instance);
         return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_TRY_AGAIN : rc;
     }
+    instance->control.sync_next = writes_orderly_index(step);
     rc = state_publish(instance, is_hard(step, response));
     if (rc != TSS2_RC_SUCCESS)
         undo(step);
