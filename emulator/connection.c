@@ -4,6 +4,7 @@
 #include "emulator/error.h"
 #include "emulator/kinds.h"
 #include "emulator/objects.h"
+#include "emulator/permanent.h"
 #include "emulator/registry.h"
 #include "emulator/sessions.h"
 #include "emulator/state.h"
@@ -47,12 +48,23 @@ TSS2_RC connection_open(const struct conf *conf, struct connection **ret)
     return TSS2_RC_SUCCESS;
 }
 
+/* The turn of this process to change what is shared. What a killed process left
+ * half done comes first; if that fails, the present state is still the right one. */
+static TSS2_RC take_turn(struct instance *instance)
+{
+    TSS2_RC rc = directory_lock(&instance->directory);
+
+    if (rc == TSS2_RC_SUCCESS)
+        (void)permanent_settle(&instance->directory, &instance->control);
+    return rc;
+}
+
 /* Sessions are in the shared state: flushing them is a change to publish. */
 static void flush_sessions(struct connection *connection)
 {
     struct instance *instance = connection->instance;
 
-    if (!sessions_any(connection) || directory_lock(&instance->directory) != TSS2_RC_SUCCESS)
+    if (!sessions_any(connection) || take_turn(instance) != TSS2_RC_SUCCESS)
         return;
     if (!state_is_behind(instance, KIND_CHANGES_SHARED) ||
         state_take_over(instance) == TSS2_RC_SUCCESS) {
@@ -358,7 +370,7 @@ static TSS2_RC run(struct connection *connection, const struct message *message,
     instance->commands_run++;
     if (run_without_lock(&step, response, &executed))
         return TSS2_RC_SUCCESS;
-    rc = directory_lock(&instance->directory);
+    rc = take_turn(instance);
     if (rc != TSS2_RC_SUCCESS) {
         if (executed)
             undo(&step);
