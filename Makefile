@@ -80,7 +80,7 @@ $(EMULATOR): $(call objects,$(EMULATOR_SOURCES)) emulator/emulator.map
 	$(Q)$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) \
 		-Wl,-soname,libtss2-tcti-signet.so.0 -Wl,-z,nodelete \
 		-Wl,--version-script=emulator/emulator.map -o $@ $(filter %.o,$^) \
-		-lcrypto -ldl -lpthread
+		-lcrypto -lm -ldl -lpthread
 	$(Q)ln -sf $(@F) $(BUILD)/libtss2-tcti-signet.so
 
 VERSION = $(shell awk '/define SIGNET_VERSION_M/ { v = v "." $$3 } END { print substr(v, 2) }' \
@@ -105,7 +105,7 @@ $(BUILD)/token.a: $(call objects,$(TOKEN_SOURCES))
 $(BUILD)/emulator.a: $(call objects,$(EMULATOR_SOURCES))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-TEST_LIBS := -lcmocka $(PACKAGE_LIBS) -ldl -lpthread
+TEST_LIBS := -lcmocka $(PACKAGE_LIBS) -lm -ldl -lpthread
 
 $(BUILD)/test/token/%_test: $(BUILD)/token/%_test.o $(BUILD)/token.a
 	@mkdir -p $(@D)
@@ -166,7 +166,7 @@ $(BUILD)/fuzz/%_fuzz: %_fuzz.c $(TOKEN_SOURCES) $(EMULATOR_SOURCES)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS) -O1 -g \
 		-fsanitize=fuzzer,address,undefined -o $@ $< \
 		$(if $(filter token/%,$<),$(TOKEN_SOURCES),$(EMULATOR_SOURCES)) \
-		$(PACKAGE_LIBS) -ldl -lpthread
+		$(PACKAGE_LIBS) -lm -ldl -lpthread
 
 FORMATTED := $(wildcard token/*/*.[ch] emulator/*.[ch] emulator/*/*.[ch] conformance/*/*.[ch] fixtures/*.[ch])
 

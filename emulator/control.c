@@ -85,9 +85,9 @@ TSS2_RC session_rows_copy(struct session_row to[SESSIONS_MAX],
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC failed(const char *doing)
+static TSS2_RC failed(const char *path, const char *doing)
 {
-    error_set("%s: %s: %s", CONTROL_FILE, doing, strerror(errno));
+    error_set("%s/%s: %s: %s", path, CONTROL_FILE, doing, strerror(errno));
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
@@ -120,7 +120,7 @@ static int replace_file(const struct directory *directory, int fd)
         return fd;
     (void)close(fd);
     if (disk_remove(directory->fd, CONTROL_FILE) != 0) {
-        (void)failed("cannot remove another version's file");
+        (void)failed(directory->path, "cannot remove another version's file");
         return -1;
     }
     return directory_open_file(directory, CONTROL_FILE);
@@ -134,7 +134,7 @@ static int open_file(const struct directory *directory)
         return fd;
     fd = replace_file(directory, fd);
     if (fd >= 0 && write_page(fd) != 0) {
-        (void)failed("cannot write");
+        (void)failed(directory->path, "cannot write");
         (void)close(fd);
         return -1;
     }
@@ -151,12 +151,13 @@ TSS2_RC control_open(const struct directory *directory, struct control *ret)
         return TSS2_TCTI_RC_IO_ERROR;
     page = mmap(NULL, CONTROL_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, control.fd, 0);
     if (page == MAP_FAILED) {
-        TSS2_RC rc = failed("cannot map");
+        TSS2_RC rc = failed(directory->path, "cannot map");
 
         control_close(&control);
         return rc;
     }
     control.page = page;
+    control.path = directory->path;
     *ret = control;
     return TSS2_RC_SUCCESS;
 }
@@ -222,9 +223,9 @@ static bool read_at(int fd, void *to, size_t size, off_t offset)
     return pread(fd, to, size, offset) == (ssize_t)size;
 }
 
-static TSS2_RC no_state(uint32_t generation)
+static TSS2_RC no_state(const struct control *control, uint32_t generation)
 {
-    error_set("%s: generation %u is not whole", CONTROL_FILE, generation);
+    error_set("%s/%s: generation %u is not whole", control->path, CONTROL_FILE, generation);
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
@@ -274,17 +275,17 @@ TSS2_RC control_read(const struct control *control, uint32_t generation, struct 
     if (!read_at(control->fd, &head, sizeof(head), offset) || head.generation != generation ||
         head.permanent_size > PERMANENT_STATE_MAX || head.running_size > VOLATILE_STATE_MAX ||
         head.contexts_size > CONTEXTS_MAX)
-        return no_state(generation);
+        return no_state(control, generation);
     body.size = body_size(&head);
     body.data = malloc(body.size + 1);
     if (!body.data)
         return TSS2_TCTI_RC_MEMORY;
     if (!read_at(control->fd, body.data, body.size, offset + (off_t)sizeof(head)) ||
         slot_checksum(&head, body.data) != head.checksum)
-        return no_state(generation);
+        return no_state(control, generation);
     rc = take_state(&head, body.data, &state);
     if (rc != TSS2_RC_SUCCESS)
-        return rc == TSS2_TCTI_RC_IO_ERROR ? no_state(generation) : rc;
+        return rc == TSS2_TCTI_RC_IO_ERROR ? no_state(control, generation) : rc;
     *ret = state;
     state = (struct tpm_state)TPM_STATE_EMPTY;
     return TSS2_RC_SUCCESS;
@@ -356,7 +357,7 @@ TSS2_RC control_write(const struct control *control, uint32_t generation,
     memcpy(slot.data, &head, sizeof(head));
     if (prepare_page(control) != 0 ||
         disk_write(control->fd, CONTROL_FILE, slot.data, slot.size, slot_offset(generation)) != 0)
-        return failed("cannot write");
+        return failed(control->path, "cannot write");
     return TSS2_RC_SUCCESS;
 }
 
@@ -366,13 +367,14 @@ uint64_t control_flip(const struct control *control, uint32_t generation, bool h
     uint32_t hard_generation = control_hard_generation(word) + (hard ? 1 : 0);
 
     word = (uint64_t)hard_generation << 32 | generation;
-    disk_store(CONTROL_FILE, &control->page->word, word);
+    disk_store(CONTROL_FILE, &control->page->word, word, offsetof(struct control_page, word));
     return word;
 }
 
 void control_set_mark(const struct control *control, enum control_mark mark, uint32_t generation)
 {
-    disk_store(CONTROL_FILE, &control->page->mark, (uint64_t)mark << 32 | generation);
+    disk_store(CONTROL_FILE, &control->page->mark, (uint64_t)mark << 32 | generation,
+               offsetof(struct control_page, mark));
 }
 
 enum control_mark control_mark(const struct control *control, uint32_t *ret_generation)

@@ -59,11 +59,12 @@ enum control_mark {
 struct control {
     int fd;
     struct control_page *page;
+    const char *path; /* the directory's, borrowed from it, for error texts */
 };
 
 #define CONTROL_CLOSED                                                                             \
     {                                                                                              \
-        .fd = -1, .page = NULL                                                                     \
+        .fd = -1, .page = NULL, .path = NULL                                                       \
     }
 
 static inline uint32_t control_generation(uint64_t word)
@@ -83,7 +84,7 @@ static inline uint32_t control_next_generation(uint32_t generation)
 }
 
 /* Opens and maps the control file; makes it if it is missing or of another
- * version. The caller holds the directory's lock. */
+ * version. The caller holds the directory's lock; the directory stays where it is. */
 TSS2_RC control_open(const struct directory *directory, struct control *ret);
 void control_close(struct control *control);
 

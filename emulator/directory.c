@@ -106,7 +106,7 @@ static TSS2_RC look_at_owner(struct directory *directory)
         return failed(directory, "", "cannot look at the state directory");
     directory->user = status.st_uid;
     directory->group = status.st_gid;
-    directory->group_shared = (status.st_mode & S_IWGRP) != 0;
+    directory->group_shared = (status.st_mode & (S_IWGRP | S_IWOTH)) == S_IWGRP;
     if (may_trust(status.st_uid) || geteuid() == 0 || directory->group_shared)
         return TSS2_RC_SUCCESS;
     error_set("%s: the state directory belongs to user %u, who could use every key in it; name a "

@@ -18,7 +18,7 @@ struct directory {
     int fd;
     uid_t user; /* whose the directory is */
     gid_t group;
-    bool group_shared; /* the group may write, too */
+    bool group_shared; /* the group may write, too, and no others */
     int lock_fd;
     int swtpm_lock_fd;
     uint64_t owner;
@@ -33,8 +33,8 @@ struct directory {
  * Failures have an error text that names the path.
  *
  * Who may write to the directory may use the TPM, and who owns it has the keys:
- * it must be ours, root's, or shared by its group (mode g+w), and then the files
- * in it are the group's, too. Root leaves files that are the directory's owner's. */
+ * it must be ours, root's, or shared by its group (mode g+w, o-w), and then the
+ * files in it are the group's, too. Root leaves files that are the directory's owner's. */
 TSS2_RC directory_open(const char *path, struct directory *ret);
 
 /* Opens it once more, with locks of its own to take. */

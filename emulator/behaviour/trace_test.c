@@ -201,7 +201,7 @@ static void the_stage_shows_what_the_client_sent_and_lost(void **state)
     static const struct command_attributes table;
     struct stage losing = {.operations = &operations}, *watch = NULL;
     struct message sent, answer = {.size = 0};
-    struct exchange exchange = {&sent, &answer, TSS2_RC_SUCCESS};
+    struct exchange exchange = {.command = &sent, .response = &answer};
     struct conf conf = {.speed = 1};
     char *text;
 
