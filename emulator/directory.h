@@ -61,12 +61,13 @@ bool directory_owner_lives(const struct directory *directory, uint64_t owner);
 /* Does any other process use the directory? */
 bool directory_is_shared(const struct directory *directory);
 
+/* How many owners there are besides this one: one for each process, and more for
+ * one whose threads are at work at once. */
+unsigned directory_count_others(const struct directory *directory);
+
 /* Opens a file for reading and writing, made empty if it is missing. -1 with an
  * error text on failure. */
 int directory_open_file(const struct directory *directory, const char *name);
-
-/* How many owners there are besides this one: one for each process, as a rule. */
-unsigned directory_count_others(const struct directory *directory);
 
 /* Reads a whole file. A missing one is success with an empty *ret. */
 TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,
