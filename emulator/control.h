@@ -8,31 +8,46 @@
 #define CONTROL_FILE "signet.state"
 #define VOLATILE_STATE_MAX (128u * 1024)
 #define SESSIONS_MAX 64
+#define SESSION_CONTEXT_MAX 4096
 #define BOOT_ID_SIZE 40
 
-/* Who has a session loaded. handle 0: the row is free. owner 0: nobody in
- * particular, as for a session whose context a client saved. */
-struct session_owner {
-    uint64_t owner;
-    uint32_t handle;
+/* A session that somebody has loaded. */
+struct session_row {
+    uint32_t handle; /* 0: the row is free */
     uint32_t connection;
+    uint64_t owner;      /* of the process; 0: the bare TPM's, nobody cleans it up */
+    uint32_t used;       /* the generation that its last use published */
+    struct blob context; /* while it is saved to make room; else empty */
 };
+
+void session_rows_free(struct session_row rows[SESSIONS_MAX]);
+
+/* Replaces *to by a copy. TSS2_TCTI_RC_MEMORY: *to is then empty. */
+TSS2_RC session_rows_copy(struct session_row to[SESSIONS_MAX],
+                          const struct session_row from[SESSIONS_MAX]);
 
 /* All that makes the running TPM, apart from the connections' own objects. */
 struct tpm_state {
     struct blob permanent;
     struct blob running; /* libtpms' volatile state */
-    struct session_owner sessions[SESSIONS_MAX];
+    struct session_row sessions[SESSIONS_MAX];
     char boot_id[BOOT_ID_SIZE];
 };
 
 #define TPM_STATE_EMPTY                                                                            \
     {                                                                                              \
-        .permanent = { NULL, 0 }                                                                   \
+        .permanent = {NULL, 0}, .running = { NULL, 0 }                                             \
     }
 
 void tpm_state_free(struct tpm_state *state);
 #define TPM_STATE_SCOPE __attribute__((cleanup(tpm_state_free)))
+
+/* What became of a publish that replaces the permanent file as well. */
+enum control_mark {
+    CONTROL_SETTLED,
+    CONTROL_UNDER_WAY, /* its process is at it, or was killed at it */
+    CONTROL_WITHDRAWN, /* it failed; what it may have left in the file is to be undone */
+};
 
 /* The control file, mapped by every process on a state directory: one word that
  * says which of two slots is the present state. A publish writes the idle slot,
@@ -44,11 +59,12 @@ void tpm_state_free(struct tpm_state *state);
 struct control {
     int fd;
     struct control_page *page;
+    const char *path; /* the directory's, borrowed from it, for error texts */
 };
 
 #define CONTROL_CLOSED                                                                             \
     {                                                                                              \
-        .fd = -1, .page = NULL                                                                     \
+        .fd = -1, .page = NULL, .path = NULL                                                       \
     }
 
 static inline uint32_t control_generation(uint64_t word)
@@ -61,8 +77,14 @@ static inline uint32_t control_hard_generation(uint64_t word)
     return (uint32_t)(word >> 32);
 }
 
+/* 0 means that nothing was ever published; 2 has its slot. */
+static inline uint32_t control_next_generation(uint32_t generation)
+{
+    return generation + 1 != 0 ? generation + 1 : 2;
+}
+
 /* Opens and maps the control file; makes it if it is missing or of another
- * version. The caller holds the directory's lock. */
+ * version. The caller holds the directory's lock; the directory stays where it is. */
 TSS2_RC control_open(const struct directory *directory, struct control *ret);
 void control_close(struct control *control);
 
@@ -80,7 +102,13 @@ TSS2_RC control_read(const struct control *control, uint32_t generation, struct 
 TSS2_RC control_write(const struct control *control, uint32_t generation,
                       const struct tpm_state *state);
 
-/* Makes the generation the present one; returns the new word. */
+/* Makes the generation the present one, and settled; returns the new word. */
 uint64_t control_flip(const struct control *control, uint32_t generation, bool hard);
+
+/* Notes, for those who come after a killed process, how far a publish is. */
+void control_set_mark(const struct control *control, enum control_mark mark, uint32_t generation);
+
+/* The mark, if it is of the publish after the present one, and its generation. */
+enum control_mark control_mark(const struct control *control, uint32_t *ret_generation);
 
 #endif

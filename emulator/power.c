@@ -1,7 +1,9 @@
 #include "emulator/power.h"
 
 #include "emulator/error.h"
+#include "emulator/identity/ek.h"
 #include "emulator/objects.h"
+#include "emulator/permanent.h"
 #include "emulator/sessions.h"
 #include "emulator/state.h"
 #include "emulator/swtpm_file.h"
@@ -36,18 +38,6 @@ static TSS2_RC name_file(const struct instance *instance, TSS2_RC rc)
     (void)snprintf(path, sizeof(path), "%s/%s", instance->directory.path, SWTPM_PERMANENT_FILE);
     error_prefix(path);
     return rc;
-}
-
-static TSS2_RC read_permanent(const struct instance *instance, struct blob *ret)
-{
-    BLOB_SCOPE struct blob file = {NULL, 0};
-    TSS2_RC rc = directory_read(&instance->directory, SWTPM_PERMANENT_FILE,
-                                PERMANENT_STATE_MAX + SWTPM_HEADER_SIZE, &file);
-
-    if (rc != TSS2_RC_SUCCESS || !file.data)
-        return rc;
-    rc = swtpm_file_unwrap(&file, ret);
-    return rc == TSS2_RC_SUCCESS ? rc : name_file(instance, rc);
 }
 
 static bool blobs_equal(const struct blob *left, const struct blob *right)
@@ -117,11 +107,14 @@ static TSS2_RC manufacture(struct instance *instance)
         error_set("TPM2_DictionaryAttackParameters fails with 0x%x", lockout);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
+    rc = ek_certify(instance->tpm, &instance->directory, instance->endorsement);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
     return state_publish(instance, true);
 }
 
 /* _TPM_Init and TPM2_Startup on instance->permanent. */
-static TSS2_RC start_again(struct instance *instance, uint16_t type)
+static TSS2_RC start_again(struct instance *instance, uint16_t type, bool keeps_saved)
 {
     TSS2_RC rc = instance->tpm->operations->start(instance->tpm, &instance->permanent, NULL);
 
@@ -129,7 +122,7 @@ static TSS2_RC start_again(struct instance *instance, uint16_t type)
         rc = startup(instance, type);
     if (rc != TSS2_RC_SUCCESS)
         return name_file(instance, rc);
-    sessions_lost_power(instance, type == TPM2_SU_CLEAR);
+    sessions_lost_power(instance, keeps_saved);
     if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS)
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     return state_publish(instance, true);
@@ -137,7 +130,7 @@ static TSS2_RC start_again(struct instance *instance, uint16_t type)
 
 static TSS2_RC cold_start(struct instance *instance)
 {
-    return start_again(instance, TPM2_SU_CLEAR);
+    return start_again(instance, TPM2_SU_CLEAR, false);
 }
 
 /* The machine went down without a word to the TPM, as machines do. A chip would
@@ -178,8 +171,11 @@ static TSS2_RC start_from(struct instance *instance, struct blob *take_permanent
 TSS2_RC power_on(struct instance *instance)
 {
     BLOB_SCOPE struct blob permanent = {NULL, 0};
-    TSS2_RC rc = read_permanent(instance, &permanent);
+    TSS2_RC rc = permanent_settle(&instance->directory, &instance->control);
 
+    directory_tidy(&instance->directory, SWTPM_PERMANENT_FILE);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = permanent_read(&instance->directory, &permanent);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     read_boot_id(instance->boot_id);
@@ -197,7 +193,9 @@ TSS2_RC power_on(struct instance *instance)
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS ||
-        tpm_read_commands(instance->tpm, &instance->commands) != TPM2_RC_SUCCESS) {
+        tpm_read_commands(instance->tpm, &instance->commands) != TPM2_RC_SUCCESS ||
+        tpm_read_property(instance->tpm, TPM2_PT_CONTEXT_GAP_MAX, &instance->context_gap) !=
+            TPM2_RC_SUCCESS) {
         error_set("libtpms does not answer");
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
@@ -224,14 +222,15 @@ static TSS2_RC power_down(struct instance *instance, enum tpm_reset how)
 
 TSS2_RC power_cycle(struct instance *instance, enum tpm_reset how)
 {
-    TSS2_RC rc = TSS2_RC_SUCCESS;
+    TSS2_RC rc = permanent_settle(&instance->directory, &instance->control);
 
-    if (state_is_behind(instance, KIND_CHANGES_HARD))
+    if (rc == TSS2_RC_SUCCESS && state_is_behind(instance, KIND_CHANGES_HARD))
         rc = state_take_over(instance);
     if (rc == TSS2_RC_SUCCESS)
         rc = power_down(instance, how);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     instance->tpm->operations->stop(instance->tpm);
-    return start_again(instance, how == TPM_RESUME ? TPM2_SU_STATE : TPM2_SU_CLEAR);
+    return start_again(instance, how == TPM_RESUME ? TPM2_SU_STATE : TPM2_SU_CLEAR,
+                       how == TPM_RESUME || how == TPM_RESTART);
 }

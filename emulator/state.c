@@ -2,7 +2,7 @@
 
 #include "emulator/error.h"
 #include "emulator/objects.h"
-#include "emulator/swtpm_file.h"
+#include "emulator/permanent.h"
 #include "emulator/tpm.h"
 
 #include <string.h>
@@ -10,8 +10,7 @@
 
 uint32_t state_next_generation(uint32_t generation)
 {
-    /* 0 means that nothing was ever published; 2 has its slot. */
-    return generation + 1 != 0 ? generation + 1 : 2;
+    return control_next_generation(generation);
 }
 
 bool state_is_behind(const struct instance *instance, enum command_kind kind)
@@ -25,11 +24,41 @@ bool state_is_behind(const struct instance *instance, enum command_kind kind)
     return word != instance->word;
 }
 
+/* Whoever does not hold the directory's lock may read a slot that is just being
+ * written again, two generations later: then the word has moved on. */
+static TSS2_RC read_present(const struct control *control, uint64_t *ret_word,
+                            struct tpm_state *ret)
+{
+    TSS2_RC rc;
+
+    do {
+        *ret_word = control_word(control);
+        rc = control_read(control, control_generation(*ret_word), ret);
+    } while (rc == TSS2_TCTI_RC_IO_ERROR && control_word(control) != *ret_word);
+    return rc;
+}
+
+static TSS2_RC read_audited(struct instance *instance)
+{
+    if (tpm_read_audited(instance->tpm, &instance->audited) == TPM2_RC_SUCCESS)
+        return TSS2_RC_SUCCESS;
+    error_set("libtpms does not tell the commands under audit");
+    return TSS2_TCTI_RC_GENERAL_FAILURE;
+}
+
+static TSS2_RC begin_run(struct instance *instance)
+{
+    if (tpm_stir_random(instance->tpm) == TPM2_RC_SUCCESS)
+        return TSS2_RC_SUCCESS;
+    error_set("the TPM's random number generator takes no entropy");
+    return TSS2_TCTI_RC_GENERAL_FAILURE;
+}
+
 TSS2_RC state_take_over(struct instance *instance)
 {
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
-    uint64_t word = control_word(&instance->control);
-    TSS2_RC rc = control_read(&instance->control, control_generation(word), &state);
+    uint64_t word = 0;
+    TSS2_RC rc = read_present(&instance->control, &word, &state);
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
@@ -38,30 +67,18 @@ TSS2_RC state_take_over(struct instance *instance)
     rc = instance->tpm->operations->start(instance->tpm, &state.permanent, &state.running);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS) {
-        error_set("the TPM's random number generator takes no entropy");
-        return TSS2_TCTI_RC_GENERAL_FAILURE;
-    }
+    rc = begin_run(instance);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = read_audited(instance);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    session_rows_free(instance->sessions);
     memcpy(instance->sessions, state.sessions, sizeof(instance->sessions));
+    memset(state.sessions, 0, sizeof(state.sessions));
     blob_move(&instance->permanent, &state.permanent);
     instance->word = word;
     instance->in_step = true;
     return TSS2_RC_SUCCESS;
-}
-
-static TSS2_RC write_permanent(const struct instance *instance, const struct blob *permanent)
-{
-    BLOB_SCOPE struct blob file = {NULL, 0};
-    TSS2_RC rc;
-
-    if (!control_is_linked(&instance->control)) {
-        error_set("%s: the state was removed while in use", instance->directory.path);
-        return TSS2_TCTI_RC_IO_ERROR;
-    }
-    rc = swtpm_file_wrap(permanent, &file);
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    return directory_replace(&instance->directory, SWTPM_PERMANENT_FILE, &file);
 }
 
 static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool *ret_stored)
@@ -78,14 +95,27 @@ static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool 
                  : TSS2_TCTI_RC_MEMORY;
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    memcpy(state->sessions, instance->sessions, sizeof(state->sessions));
+    rc = session_rows_copy(state->sessions, instance->sessions);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
     memcpy(state->boot_id, instance->boot_id, sizeof(state->boot_id));
     return tpm->running_state(instance->tpm, &state->running);
 }
 
+/* What a killed process left between its file and its word comes first. */
+static TSS2_RC settle(const struct instance *instance)
+{
+    uint64_t word = control_word(&instance->control);
+    TSS2_RC rc = permanent_settle(&instance->directory, &instance->control);
+
+    if (rc == TSS2_RC_SUCCESS && control_word(&instance->control) != word)
+        return TSS2_TCTI_RC_TRY_AGAIN;
+    return rc;
+}
+
 /* The order is what makes it safe to be killed: the idle slot, which nobody
- * reads; the permanent file; the word. power.c completes what stopped between
- * the last two. */
+ * reads; the permanent file; the word. permanent.c completes what stopped
+ * between the last two. */
 TSS2_RC state_publish(struct instance *instance, bool hard)
 {
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
@@ -96,15 +126,19 @@ TSS2_RC state_publish(struct instance *instance, bool hard)
 
     objects_unload_all(instance);
     instance->in_step = false;
-    rc = collect(instance, &state, &stored);
+    rc = settle(instance);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = collect(instance, &state, &stored);
     if (rc == TSS2_RC_SUCCESS)
         rc = control_write(&instance->control, generation, &state);
     if (rc == TSS2_RC_SUCCESS && stored)
-        rc = write_permanent(instance, &state.permanent);
+        rc =
+            permanent_write(&instance->directory, &instance->control, generation, &state.permanent);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     instance->word = control_flip(&instance->control, generation, hard);
     blob_move(&instance->permanent, &state.permanent);
-    instance->in_step = true;
+    /* Without knowing what is audited the next command takes over first. */
+    instance->in_step = !hard || read_audited(instance) == TSS2_RC_SUCCESS;
     return TSS2_RC_SUCCESS;
 }

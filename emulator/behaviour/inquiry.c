@@ -15,7 +15,7 @@ static bool ask(struct stage *below, uint32_t code, const uint32_t *words, size_
                 struct message *response)
 {
     struct message command;
-    struct exchange exchange = {&command, response, TSS2_RC_SUCCESS};
+    struct exchange exchange = {.command = &command, .response = response};
 
     command.size = HEADER_SIZE + count * 4;
     put_u16(command.bytes, TPM2_ST_NO_SESSIONS);
