@@ -718,6 +718,20 @@ static void the_chip_says_its_name_and_its_slots(void **state)
     with_each_profile(*state, check_names);
 }
 
+/* 6 on the chip, 3 in libtpms. */
+static void without_a_resource_manager_the_slots_are_the_tpms_own(void **state)
+{
+    TSS2_TCTI_CONTEXT *tpm = open_as(*state, "amd-ftpm", ",rm=off" FASTEST);
+    uint32_t slots = get_property(tpm, TPM2_PT_HR_TRANSIENT_MIN);
+
+    assert_in_range(slots, 1, 6);
+    for (uint32_t i = 0; i < slots; i++)
+        assert_int_equal(create_key(tpm, "", (uint8_t)i, KEY_PLAIN, NULL), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(tpm, "", 9, KEY_PLAIN, NULL), TPM2_RC_OBJECT_MEMORY);
+    assert_int_equal(get_property(tpm, TPM2_PT_HR_TRANSIENT_AVAIL), 0);
+    test_close(tpm);
+}
+
 static void assert_says_signet_embedded(TSS2_TCTI_CONTEXT *tpm)
 {
     char vendor[17] = {0};
@@ -911,6 +925,7 @@ int main(void)
         TEST(a_chip_without_a_gap_counts_no_sessions),
         TEST(the_hostile_one_has_each_command_sent_again),
         TEST(the_chip_says_its_name_and_its_slots),
+        TEST(without_a_resource_manager_the_slots_are_the_tpms_own),
         TEST(without_a_profile_it_says_signet_embedded_and_has_no_limits),
         TEST(an_unknown_profile_is_refused_with_the_known_names),
         TEST(lockout_parameters_are_had_by_name),
