@@ -1,6 +1,8 @@
 #include "emulator/chain.h"
 
 #include "emulator/behaviour/faults.h"
+#include "emulator/behaviour/profile_stage.h"
+#include "emulator/behaviour/watch.h"
 
 #include <stdlib.h>
 
@@ -48,7 +50,9 @@ static TSS2_RC last_open(const struct conf *conf, struct chain *chain)
 typedef TSS2_RC (*stage_opener)(const struct conf *conf, struct connection *connection,
                                 struct stage **ret);
 static const stage_opener openers[] = {
+    profile_open,
     faults_open,
+    watch_open,
 };
 
 TSS2_RC chain_open(const struct conf *conf, struct chain *ret)

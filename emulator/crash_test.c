@@ -207,9 +207,9 @@ static void a_killed_manufacture_leaves_a_tpm_or_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_killed_command_is_done_or_not),
-        TEST(those_who_work_on_see_what_those_see_who_come_later),
-        TEST(a_killed_manufacture_leaves_a_tpm_or_nothing),
+        FAST_TEST(a_killed_command_is_done_or_not),
+        FAST_TEST(those_who_work_on_see_what_those_see_who_come_later),
+        FAST_TEST(a_killed_manufacture_leaves_a_tpm_or_nothing),
     };
 
     return cmocka_run_group_tests_name("emulator: killed processes", tests, NULL, NULL);

@@ -106,7 +106,7 @@ static TSS2_RC look_at_owner(struct directory *directory)
         return failed(directory, "", "cannot look at the state directory");
     directory->user = status.st_uid;
     directory->group = status.st_gid;
-    directory->group_shared = (status.st_mode & S_IWGRP) != 0;
+    directory->group_shared = (status.st_mode & (S_IWGRP | S_IWOTH)) == S_IWGRP;
     if (may_trust(status.st_uid) || geteuid() == 0 || directory->group_shared)
         return TSS2_RC_SUCCESS;
     error_set("%s: the state directory belongs to user %u, who could use every key in it; name a "
@@ -136,6 +136,18 @@ TSS2_RC directory_open(const char *path, struct directory *ret)
     else
         directory_close(&directory);
     return rc;
+}
+
+TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret)
+{
+    struct directory again = DIRECTORY_CLOSED;
+
+    memcpy(again.path, directory->path, sizeof(again.path));
+    again.fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (again.fd < 0)
+        return failed(&again, "", "cannot open the state directory");
+    *ret = again;
+    return TSS2_RC_SUCCESS;
 }
 
 void directory_drop_locks(struct directory *directory)
@@ -309,6 +321,33 @@ bool directory_is_shared(const struct directory *directory)
     return others_hold(directory, 0, 0);
 }
 
+#define OWNERS_MAX 4096
+
+/* The kernel names one lock of a range; what lies before it and behind it may
+ * have others. */
+static unsigned count_locks(const struct directory *directory, uint64_t start, uint64_t end)
+{
+    unsigned count = 0;
+
+    while (start < end && count < OWNERS_MAX) {
+        struct flock range = {.l_type = F_WRLCK,
+                              .l_whence = SEEK_SET,
+                              .l_start = (off_t)start,
+                              .l_len = (off_t)(end - start)};
+
+        if (fcntl(directory->lock_fd, F_OFD_GETLK, &range) != 0 || range.l_type == F_UNLCK)
+            break;
+        count += 1 + count_locks(directory, start, (uint64_t)range.l_start);
+        start = (uint64_t)range.l_start + 1;
+    }
+    return count;
+}
+
+unsigned directory_count_others(const struct directory *directory)
+{
+    return count_locks(directory, 0, INT64_MAX);
+}
+
 static int read_all(int fd, uint8_t *to, size_t size)
 {
     while (size > 0) {
@@ -359,7 +398,7 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
     return TSS2_RC_SUCCESS;
 }
 
-#define FRESH_MAX 64
+#define FRESH_MAX (NAME_MAX + 8)
 
 static const char *fresh_name(const char *name, char fresh[FRESH_MAX])
 {

@@ -18,7 +18,7 @@ struct directory {
     int fd;
     uid_t user; /* whose the directory is */
     gid_t group;
-    bool group_shared; /* the group may write, too */
+    bool group_shared; /* the group may write, too, and no others */
     int lock_fd;
     int swtpm_lock_fd;
     uint64_t owner;
@@ -33,9 +33,12 @@ struct directory {
  * Failures have an error text that names the path.
  *
  * Who may write to the directory may use the TPM, and who owns it has the keys:
- * it must be ours, root's, or shared by its group (mode g+w), and then the files
- * in it are the group's, too. Root leaves files that are the directory's owner's. */
+ * it must be ours, root's, or shared by its group (mode g+w, o-w), and then the
+ * files in it are the group's, too. Root leaves files that are the directory's owner's. */
 TSS2_RC directory_open(const char *path, struct directory *ret);
+
+/* Opens it once more, with locks of its own to take. */
+TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret);
 void directory_close(struct directory *directory);
 
 /* Opens the lock files, with a new owner. An error if a swtpm runs on the
@@ -58,6 +61,9 @@ bool directory_is_shared(const struct directory *directory);
 /* Opens a file for reading and writing, made empty if it is missing. -1 with an
  * error text on failure. */
 int directory_open_file(const struct directory *directory, const char *name);
+
+/* How many owners there are besides this one: one for each process, as a rule. */
+unsigned directory_count_others(const struct directory *directory);
 
 /* Reads a whole file. A missing one is success with an empty *ret. */
 TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,

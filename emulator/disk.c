@@ -113,11 +113,12 @@ int disk_permit(int fd, const char *name, mode_t mode, uid_t owner, gid_t group)
 
     if (!begin(&operation, &fate))
         return -1;
-    if ((fd >= 0 ? fchmod(fd, mode) : chmod(name, mode)) != 0)
-        return end(&fate, -1);
-    if ((owner != (uid_t)-1 || group != (gid_t)-1) && fchown(fd, owner, group) != 0)
-        return end(&fate, errno == EPERM ? 0 : -1);
-    return end(&fate, 0);
+    if ((owner != (uid_t)-1 || group != (gid_t)-1) && fchown(fd, owner, group) != 0) {
+        if (errno != EPERM)
+            return end(&fate, -1);
+        mode &= ~(mode_t)S_IRWXG;
+    }
+    return end(&fate, fd >= 0 ? fchmod(fd, mode) : chmod(name, mode));
 }
 
 int disk_write(int fd, const char *name, const void *data, size_t size, off_t offset)
@@ -154,10 +155,14 @@ int disk_remove(int directory, const char *name)
     return begin(&operation, &fate) ? end(&fate, unlinkat(directory, name, 0)) : -1;
 }
 
-void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value)
+void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value, off_t offset)
 {
-    const struct disk_operation operation = {
-        .kind = DISK_STORE, .name = name, .fd = -1, .data = &value, .size = sizeof(value)};
+    const struct disk_operation operation = {.kind = DISK_STORE,
+                                             .name = name,
+                                             .fd = -1,
+                                             .data = &value,
+                                             .size = sizeof(value),
+                                             .offset = offset};
     struct disk_fate fate;
 
     (void)begin(&operation, &fate);

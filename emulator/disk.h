@@ -62,7 +62,8 @@ int disk_make_directory(const char *path, mode_t mode);
 int disk_create(int directory, const char *name, int flags, mode_t mode);
 
 /* Sets the mode of the file, or without one (-1) of the path; and, unless they
- * are -1 and as far as that is permitted, owner and group of the file. */
+ * are -1, owner and group of the file. Where that is not permitted the group that
+ * the file has gets nothing. */
 int disk_permit(int fd, const char *name, mode_t mode, uid_t owner, gid_t group);
 
 /* Writes all of it. */
@@ -71,7 +72,7 @@ int disk_sync(int fd, const char *name);
 int disk_rename(int directory, const char *from, const char *to);
 int disk_remove(int directory, const char *name);
 
-/* Stores a word of a mapped file, for all who map it, at once. */
-void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value);
+/* Stores a word of a mapped file, at that offset, for all who map it at once. */
+void disk_store(const char *name, _Atomic uint64_t *word, uint64_t value, off_t offset);
 
 #endif
