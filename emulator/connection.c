@@ -335,11 +335,27 @@ static enum command_kind kind_of(const struct step *step)
     return kind;
 }
 
+/* A publish that is under way is another's, and not yet done; unless nobody has
+ * the turn: then its process was killed, and what it left must not come to light
+ * some time later. */
+static void settle_for_the_dead(struct instance *instance)
+{
+    uint32_t generation;
+
+    if (control_mark(&instance->control, &generation) == CONTROL_SETTLED ||
+        !directory_try_lock(&instance->directory))
+        return;
+    (void)permanent_settle(&instance->directory, &instance->control);
+    directory_unlock(&instance->directory);
+}
+
 /* The way of a command that need not change what is shared. True if it did not,
  * or false with *ret_executed: what it changed is to be settled. */
 static bool run_without_lock(struct step *step, struct message *response, bool *ret_executed)
 {
     *ret_executed = false;
+    if (step->kind <= KIND_READS_SHARED)
+        settle_for_the_dead(step->connection->instance);
     if (step->kind > KIND_READS_SHARED || prepare(step) != TSS2_RC_SUCCESS)
         return false;
     /* The state that was taken over may have the command under audit. */
