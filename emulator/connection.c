@@ -214,6 +214,9 @@ static void execute(struct step *step, struct message *response)
 {
     uint32_t rc;
 
+    /* What others have loaded meanwhile is not for the bare TPM to show. */
+    if (step->connection->bare && step->kind != KIND_OWN_OBJECTS)
+        objects_unload_all(step->connection->instance);
     if (flush_own_object(step, response) ||
         capability_answer(step->connection, &step->command, step->message, response))
         return;
