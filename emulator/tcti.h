@@ -20,6 +20,11 @@
  *   signet.state     the running state that the processes share; a machine that
  *                    was started anew makes it a TPM reset
  *   signet.lock, .lock  locks
+ *   tpm2-00.volatilestate  of swtpm, when it was told to store one: taken in, and
+ *                    removed
+ *
+ * Who may write to the directory may use the TPM. It must be its user's own, or
+ * root's, or shared by its group (chmod g+w); files follow the directory.
  */
 const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 
