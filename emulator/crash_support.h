@@ -7,6 +7,7 @@
 
 #include "emulator/test_support.h"
 
+#include "emulator/control.h"
 #include "emulator/disk.h"
 #include "emulator/identity/ek.h"
 #include "emulator/swtpm_file.h"
@@ -287,6 +288,29 @@ static inline void copy_directory(const char *from, const char *to)
             copy_one(dirfd(source), target, entry->d_name);
     (void)close(target);
     (void)closedir(source);
+}
+
+/* As if the machine had been started since: all whole slots become another boot's. */
+static inline void reboot(const char *path)
+{
+    struct directory directory = DIRECTORY_CLOSED;
+    struct control control = CONTROL_CLOSED;
+    uint32_t present;
+
+    assert_int_equal(directory_open(path, &directory), TSS2_RC_SUCCESS);
+    assert_int_equal(control_open(&directory, &control), TSS2_RC_SUCCESS);
+    present = control_generation(control_word(&control));
+    for (uint32_t generation = present > 3 ? present - 3 : 1; generation < present + 4;
+         generation++) {
+        TPM_STATE_SCOPE struct tpm_state slot = TPM_STATE_EMPTY;
+
+        if (control_read(&control, generation, &slot) != TSS2_RC_SUCCESS)
+            continue;
+        (void)snprintf(slot.boot_id, sizeof(slot.boot_id), "00000000-another-boot");
+        assert_int_equal(control_write(&control, generation, &slot), TSS2_RC_SUCCESS);
+    }
+    control_close(&control);
+    directory_close(&directory);
 }
 
 /* Nothing is left but the five files there are. */

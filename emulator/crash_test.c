@@ -11,12 +11,15 @@ struct killer {
     enum disk_outcome outcome;
     size_t eighths; /* of a write that it dies in */
     unsigned seen;
+    uint64_t writes; /* a bit for each operation that can be half done */
 };
 
 static struct disk_fate kill_at(void *data, const struct disk_operation *operation)
 {
     struct killer *killer = data;
 
+    if (operation->kind == DISK_WRITE && killer->seen < 64)
+        killer->writes |= (uint64_t)1 << killer->seen;
     if (killer->seen++ != killer->at)
         return (struct disk_fate){DISK_GOES_ON, 0, 0};
     return (struct disk_fate){killer->outcome, 0, operation->size * killer->eighths / 8};
@@ -26,6 +29,7 @@ static struct disk_fate kill_at(void *data, const struct disk_operation *operati
 struct report {
     volatile bool answered;
     volatile unsigned operations;
+    volatile uint64_t writes;
 };
 
 struct run {
@@ -50,6 +54,7 @@ static int do_and_die(void *argument)
     disk_watch(NULL, NULL);
     job->report->answered = true;
     job->report->operations = job->killer.seen;
+    job->report->writes = job->killer.writes;
     test_close(context);
     return 0;
 }
@@ -63,13 +68,32 @@ static struct report *new_report(void)
     return report;
 }
 
+#define NOBODY                                                                                     \
+    {                                                                                              \
+        .at = UINT32_MAX                                                                           \
+    }
+
 /* How it can die at one operation. */
-static const struct killer ways[] = {
-    {0, DISK_DIES_BEFORE, 0, 0}, {0, DISK_DIES_DURING, 1, 0}, {0, DISK_DIES_DURING, 4, 0},
-    {0, DISK_DIES_DURING, 7, 0}, {0, DISK_DIES_AFTER, 0, 0},
+static const struct {
+    enum disk_outcome outcome;
+    size_t eighths;
+} ways[] = {
+    {DISK_DIES_BEFORE, 0}, {DISK_DIES_AFTER, 0},  {DISK_DIES_DURING, 1},
+    {DISK_DIES_DURING, 4}, {DISK_DIES_DURING, 7},
 };
 
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
+/* How many of them there are at the operation. */
+static size_t ways_at(const struct report *report, unsigned at)
+{
+    bool write = at < 64 && (report->writes >> at & 1);
+
+    return write ? sizeof(ways) / sizeof(ways[0]) : 2;
+}
+
+static struct killer killer_of(unsigned at, size_t way)
+{
+    return (struct killer){.at = at, .outcome = ways[way].outcome, .eighths = ways[way].eighths};
+}
 
 /* Old or new, and new if it was answered. */
 static void expect_whole(const struct run *job, const struct look *old, const struct look *new,
@@ -138,7 +162,7 @@ static void kill_once(struct run *job, const char *template, bool watched, const
 static void kill_at_every_operation(const char *directory, const struct deed *deed, bool watched)
 {
     char template[PATH_MAX], done[PATH_MAX], path[PATH_MAX];
-    struct run job = {test_path(directory, "tpm", path), deed, {UINT32_MAX, 0, 0, 0}, new_report()};
+    struct run job = {test_path(directory, "tpm", path), deed, NOBODY, new_report()};
     struct look old, new;
     unsigned operations;
 
@@ -153,9 +177,8 @@ static void kill_at_every_operation(const char *directory, const struct deed *de
     assert_false(looks_equal(&old, &new));
     job.directory = path;
     for (unsigned at = 0; at <= operations; at++)
-        for (size_t way = 0; way < WAYS; way++) {
-            job.killer = ways[way];
-            job.killer.at = at;
+        for (size_t way = 0; way < ways_at(job.report, at); way++) {
+            job.killer = killer_of(at, way);
             kill_once(&job, template, watched, &old, &new);
         }
     test_remove(template);
@@ -179,8 +202,7 @@ static void a_killed_manufacture_leaves_a_tpm_or_nothing(void **state)
 {
     char path[PATH_MAX];
     /* Two new directories deep. */
-    struct run job = {
-        test_path(*state, "new/tpm", path), NULL, {UINT32_MAX, 0, 0, 0}, new_report()};
+    struct run job = {test_path(*state, "new/tpm", path), NULL, NOBODY, new_report()};
     char parent[PATH_MAX];
     unsigned operations;
 
@@ -189,12 +211,11 @@ static void a_killed_manufacture_leaves_a_tpm_or_nothing(void **state)
     operations = job.report->operations;
     assert_in_range(operations, 16, 40);
     for (unsigned at = 0; at <= operations; at++)
-        for (size_t way = 0; way < WAYS; way++) {
+        for (size_t way = 0; way < ways_at(job.report, at); way++) {
             struct look first, second;
 
             test_remove(parent);
-            job.killer = ways[way];
-            job.killer.at = at;
+            job.killer = killer_of(at, way);
             assert_int_equal(run_child(do_and_die, &job), at < operations ? 1000 + SIGKILL : 0);
             first = look_into(path, true);
             second = look_into(path, true);
@@ -204,11 +225,106 @@ static void a_killed_manufacture_leaves_a_tpm_or_nothing(void **state)
     (void)munmap(job.report, sizeof(*job.report));
 }
 
+/* --- starts that are more than taking over ----------------------------------------- */
+
+static void change_version(const char *path)
+{
+    char file[PATH_MAX];
+    FILE *control = fopen(test_path(path, CONTROL_FILE, file), "r+e");
+
+    assert_non_null(control);
+    assert_int_equal(fseek(control, 8, SEEK_SET), 0);
+    assert_int_equal(fputc(99, control), 99);
+    assert_int_equal(fclose(control), 0);
+}
+
+/* As swtpm leaves it: its two files, and none of ours. */
+static void leave_as_swtpm(const char *path)
+{
+    TPM_STATE_SCOPE struct tpm_state published = TPM_STATE_EMPTY;
+    BLOB_SCOPE struct blob file = {NULL, 0};
+    struct directory directory = DIRECTORY_CLOSED;
+    struct control control = CONTROL_CLOSED;
+
+    assert_int_equal(directory_open(path, &directory), TSS2_RC_SUCCESS);
+    assert_int_equal(control_open(&directory, &control), TSS2_RC_SUCCESS);
+    assert_int_equal(control_read(&control, control_generation(control_word(&control)), &published),
+                     TSS2_RC_SUCCESS);
+    assert_int_equal(swtpm_file_wrap(&published.running, &file), TSS2_RC_SUCCESS);
+    assert_int_equal(directory_replace(&directory, SWTPM_VOLATILE_FILE, &file), TSS2_RC_SUCCESS);
+    assert_int_equal(directory_remove(&directory, CONTROL_FILE), TSS2_RC_SUCCESS);
+    control_close(&control);
+    directory_close(&directory);
+}
+
+static const struct {
+    const char *name;
+    void (*change)(const char *path);
+    bool resets;
+    uint32_t tries; /* that it may count: those of a TPM whose volatile state is lost */
+} starts[] = {
+    {"after a reboot", reboot, true, 0},
+    {"from another version's file", change_version, true, 1},
+    {"from swtpm", leave_as_swtpm, false, 0},
+};
+
+static void expect_started(const char *path, size_t start, const struct look *before)
+{
+    struct look found = look_into(path, false), like = found;
+    static const uint8_t fresh[32];
+
+    assert_in_range(found.failed_tries, before->failed_tries,
+                    before->failed_tries + starts[start].tries);
+    like.failed_tries = before->failed_tries;
+    if (starts[start].resets) {
+        assert_memory_equal(found.pcr, fresh, sizeof(fresh));
+        memcpy(like.pcr, before->pcr, sizeof(like.pcr));
+    }
+    assert_true(looks_equal(&like, before));
+    expect_goes_on(path);
+}
+
+static void start_once(struct run *job, const char *template, size_t start,
+                       const struct look *before, int status)
+{
+    copy_directory(template, job->directory);
+    starts[start].change(job->directory);
+    assert_int_equal(run_child(do_and_die, job), status);
+    expect_started(job->directory, start, before);
+    test_remove(job->directory);
+}
+
+static void kill_start(const char *directory, const char *template, size_t start)
+{
+    char path[PATH_MAX];
+    struct run job = {test_path(directory, "tpm", path), NULL, NOBODY, new_report()};
+    struct look before = look_into(template, false);
+
+    start_once(&job, template, start, &before, 0);
+    assert_in_range(job.report->operations, 4, 30);
+    for (unsigned at = 0; at < job.report->operations; at++)
+        for (size_t way = 0; way < ways_at(job.report, at); way++) {
+            job.killer = killer_of(at, way);
+            start_once(&job, template, start, &before, 1000 + SIGKILL);
+        }
+    (void)munmap(job.report, sizeof(*job.report));
+}
+
+static void a_killed_start_can_be_repeated(void **state)
+{
+    char template[PATH_MAX];
+
+    prepare_deeds(test_path(*state, "template", template));
+    for (size_t start = 0; start < sizeof(starts) / sizeof(starts[0]); start++)
+        kill_start(*state, template, start);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FAST_TEST(a_killed_command_is_done_or_not),
         FAST_TEST(those_who_work_on_see_what_those_see_who_come_later),
+        FAST_TEST(a_killed_start_can_be_repeated),
         FAST_TEST(a_killed_manufacture_leaves_a_tpm_or_nothing),
     };
 

@@ -288,17 +288,54 @@ TSS2_RC directory_open_locks(struct directory *directory)
     return keep_swtpm_out(directory);
 }
 
-TSS2_RC directory_lock(struct directory *directory)
+static TSS2_RC wait_for(const struct directory *directory, int fd)
 {
-    while (flock(directory->lock_fd, LOCK_EX) != 0)
+    while (flock(fd, LOCK_EX) != 0)
         if (errno != EINTR)
             return failed(directory, LOCK_FILE, "cannot lock");
     return TSS2_RC_SUCCESS;
 }
 
+static bool is_linked(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) != 0 || status.st_nlink > 0;
+}
+
+/* The old lock is held until the new one is: nobody works under either meanwhile. */
+static TSS2_RC move_to_new_lock(struct directory *directory)
+{
+    FD_SCOPE int fd = directory_open_file(directory, LOCK_FILE);
+    int old = directory->lock_fd;
+    TSS2_RC rc;
+
+    if (fd < 0)
+        return TSS2_TCTI_RC_IO_ERROR;
+    if (lock_range(fd, F_OFD_SETLK, F_WRLCK, directory->owner, 1, NULL) != 0)
+        return failed(directory, LOCK_FILE, "cannot lock");
+    rc = wait_for(directory, fd);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    directory->lock_fd = fd;
+    fd = old;
+    return TSS2_RC_SUCCESS;
+}
+
+/* Those who clean up after others remove lock files that look old, too; two
+ * locks would be none. */
+TSS2_RC directory_lock(struct directory *directory)
+{
+    TSS2_RC rc = wait_for(directory, directory->lock_fd);
+
+    while (rc == TSS2_RC_SUCCESS && !is_linked(directory->lock_fd) && is_linked(directory->fd))
+        rc = move_to_new_lock(directory);
+    return rc;
+}
+
 bool directory_try_lock(struct directory *directory)
 {
-    return flock(directory->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    return is_linked(directory->lock_fd) && flock(directory->lock_fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 void directory_unlock(struct directory *directory)

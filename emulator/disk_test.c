@@ -345,6 +345,59 @@ static void a_directory_made_anew_while_in_use_is_another_tpm(void **state)
     test_close(new);
 }
 
+#define INCREMENTS 200
+
+struct incrementer {
+    const char *directory;
+    int pipe; /* told when it is at work */
+};
+
+static int increment_often(void *argument)
+{
+    const struct incrementer *job = argument;
+    TSS2_TCTI_CONTEXT *context = NULL;
+
+    CHILD_CHECK(test_try_open(job->directory, &context) == TSS2_RC_SUCCESS);
+    CHILD_CHECK(get_random(context, 8, NULL) == TPM2_RC_SUCCESS);
+    CHILD_CHECK(write(job->pipe, "", 1) == 1);
+    for (int i = 0; i < INCREMENTS; i++)
+        CHILD_CHECK(increment(context, COUNTER_INDEX) == TPM2_RC_SUCCESS);
+    test_close(context);
+    return 0;
+}
+
+static void a_lock_file_that_is_removed_while_in_use_is_made_anew(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    struct incrementer job = {*state, -1};
+    char path[PATH_MAX], byte;
+    pid_t children[3];
+    uint64_t before;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    job.pipe = ends[1];
+    assert_int_equal(define_counter(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+    assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+    before = read_counter(context, COUNTER_INDEX);
+    for (int i = 0; i < 3; i++)
+        children[i] = start_child(increment_often, &job);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(read(ends[0], &byte, 1), 1);
+    for (int i = 0; i < INCREMENTS; i++) {
+        if (i == 20 || i == 100)
+            assert_int_equal(unlink(test_path(*state, "signet.lock", path)), 0);
+        assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(wait_child(children[i]), 0);
+    assert_int_equal(read_counter(context, COUNTER_INDEX), before + 4 * INCREMENTS);
+    assert_int_equal(access(test_path(*state, "signet.lock", path), F_OK), 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    test_close(context);
+}
+
 /* --- owners and modes ---------------------------------------------------------- */
 
 static mode_t mode_of(const char *directory, const char *name)
@@ -481,6 +534,7 @@ int main(void)
         TEST(a_read_only_directory_is_a_clear_error),
         TEST(a_quota_is_survived),
         TEST(a_directory_made_anew_while_in_use_is_another_tpm),
+        FAST_TEST(a_lock_file_that_is_removed_while_in_use_is_made_anew),
         TEST(files_are_their_owners_alone_whatever_the_umask),
         TEST(anothers_directory_is_refused_unless_its_group_shares_it),
         TEST(root_leaves_a_user_what_the_user_can_use),

@@ -4,8 +4,6 @@
 
 #include "emulator/crash_support.h"
 
-#include "emulator/control.h"
-
 #define SECTOR 512u
 #define LOG_MAX 64
 #define FILES_MAX 16
@@ -257,29 +255,6 @@ static void write_image(const struct disk *disk, const char *path, bool names_sy
         assert_int_equal(fwrite(left.data, 1, left.size, out), left.size);
         assert_int_equal(fclose(out), 0);
     }
-}
-
-/* All whole slots become another boot's. */
-static void reboot(const char *path)
-{
-    struct directory directory = DIRECTORY_CLOSED;
-    struct control control = CONTROL_CLOSED;
-    uint32_t present;
-
-    assert_int_equal(directory_open(path, &directory), TSS2_RC_SUCCESS);
-    assert_int_equal(control_open(&directory, &control), TSS2_RC_SUCCESS);
-    present = control_generation(control_word(&control));
-    for (uint32_t generation = present > 3 ? present - 3 : 1; generation < present + 4;
-         generation++) {
-        TPM_STATE_SCOPE struct tpm_state slot = TPM_STATE_EMPTY;
-
-        if (control_read(&control, generation, &slot) != TSS2_RC_SUCCESS)
-            continue;
-        (void)snprintf(slot.boot_id, sizeof(slot.boot_id), "00000000-another-boot");
-        assert_int_equal(control_write(&control, generation, &slot), TSS2_RC_SUCCESS);
-    }
-    control_close(&control);
-    directory_close(&directory);
 }
 
 /* --- and what comes of it -------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 
 #include "emulator/test_support.h"
 
+#include "emulator/control.h"
 #include "emulator/swtpm_file.h"
 
 /* swtpm_leave stores the volatile state, as for a suspend, and stops without a
@@ -143,9 +144,47 @@ static void a_broken_volatile_state_costs_no_more_than_a_reset(void **state)
                              "done\n");
 }
 
+/* The same without a swtpm: the file is made from what is published. */
+static void a_stored_volatile_state_goes_on(void **state)
+{
+    TPM_STATE_SCOPE struct tpm_state published = TPM_STATE_EMPTY;
+    BLOB_SCOPE struct blob file = {NULL, 0};
+    struct directory directory = DIRECTORY_CLOSED;
+    struct control control = CONTROL_CLOSED;
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    uint8_t before[32], after[32];
+    char path[PATH_MAX];
+
+    assert_int_equal(extend_pcr(context, 16), TPM2_RC_SUCCESS);
+    read_pcr(context, 16, before);
+    test_close(context);
+    assert_int_equal(directory_open(*state, &directory), TSS2_RC_SUCCESS);
+    assert_int_equal(control_open(&directory, &control), TSS2_RC_SUCCESS);
+    assert_int_equal(control_read(&control, control_generation(control_word(&control)), &published),
+                     TSS2_RC_SUCCESS);
+    assert_int_equal(swtpm_file_wrap(&published.running, &file), TSS2_RC_SUCCESS);
+    assert_int_equal(directory_replace(&directory, SWTPM_VOLATILE_FILE, &file), TSS2_RC_SUCCESS);
+    control_close(&control);
+    assert_int_equal(directory_remove(&directory, CONTROL_FILE), TSS2_RC_SUCCESS);
+    directory_close(&directory);
+
+    context = test_open(*state);
+    read_pcr(context, 16, after);
+    assert_memory_equal(before, after, sizeof(after));
+    assert_int_not_equal(access(test_path(*state, SWTPM_VOLATILE_FILE, path), F_OK), 0);
+    assert_int_equal(extend_pcr(context, 16), TPM2_RC_SUCCESS);
+    read_pcr(context, 16, before);
+    test_close(context);
+    context = test_open(*state);
+    read_pcr(context, 16, after);
+    assert_memory_equal(before, after, sizeof(after));
+    test_close(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_stored_volatile_state_goes_on),
         TEST(what_swtpm_stored_goes_on_here),
         TEST(a_session_that_swtpm_stored_can_be_used_here),
         TEST(a_key_made_here_works_in_swtpm),

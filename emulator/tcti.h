@@ -21,6 +21,11 @@
  *                    was started anew makes it a TPM reset
  *   signet.lock, .lock  locks
  *   signet.chip      whose turn it is, and sessions saved, if a profile is used
+ *   tpm2-00.volatilestate  of swtpm, when it was told to store one: taken in, and
+ *                    removed
+ *
+ * Who may write to the directory may use the TPM. It must be its user's own, or
+ * root's, or shared by its group (chmod g+w); files follow the directory.
  */
 const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 
