@@ -52,6 +52,9 @@ void directory_drop_locks(struct directory *directory);
 TSS2_RC directory_lock(struct directory *directory);
 void directory_unlock(struct directory *directory);
 
+/* Takes the turn if nobody has it. */
+bool directory_try_lock(struct directory *directory);
+
 /* Does the process that had this owner live? */
 bool directory_owner_lives(const struct directory *directory, uint64_t owner);
 

@@ -507,15 +507,20 @@ static uint32_t define_index(TSS2_TCTI_CONTEXT *tpm, uint32_t index, uint16_t si
     return run_again(tpm, &m, &response);
 }
 
-static void undefine_index(TSS2_TCTI_CONTEXT *tpm, uint32_t index)
+static void undefine_as(TSS2_TCTI_CONTEXT *tpm, uint32_t hierarchy, uint32_t index)
 {
     struct message m, response;
 
     begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_UndefineSpace);
-    add_u32(&m, TPM2_RH_OWNER);
+    add_u32(&m, hierarchy);
     add_u32(&m, index);
     add_password(&m, "");
     assert_int_equal(run_again(tpm, &m, &response), TPM2_RC_SUCCESS);
+}
+
+static void undefine_index(TSS2_TCTI_CONTEXT *tpm, uint32_t index)
+{
+    undefine_as(tpm, TPM2_RH_OWNER, index);
 }
 
 static uint32_t access_index(TSS2_TCTI_CONTEXT *tpm, uint32_t code, uint32_t index, uint16_t size)
@@ -575,6 +580,14 @@ static void nv_indexes_fill_the_room_of_the_chip(void **state)
 {
     TSS2_TCTI_CONTEXT *tpm = open_as(*state, "slb9670", FASTEST);
 
+    /* The certificates of the endorsement keys take room, too. */
+    assert_int_equal(define_index(tpm, COUNTER_INDEX, 2048), TPM2_RC_SUCCESS);
+    assert_int_equal(define_index(tpm, COUNTER_INDEX + 1, 2048), TPM2_RC_SUCCESS);
+    assert_int_equal(define_index(tpm, COUNTER_INDEX + 2, 2048), TPM2_RC_NV_SPACE);
+    undefine_index(tpm, COUNTER_INDEX);
+    undefine_index(tpm, COUNTER_INDEX + 1);
+    undefine_as(tpm, TPM2_RH_PLATFORM, 0x01c00002);
+    undefine_as(tpm, TPM2_RH_PLATFORM, 0x01c0000a);
     for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(define_index(tpm, COUNTER_INDEX + i, 2048), TPM2_RC_SUCCESS);
     assert_int_equal(define_index(tpm, COUNTER_INDEX + 3, 6962 - 3 * 2048 + 1), TPM2_RC_NV_SPACE);
