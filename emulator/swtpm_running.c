@@ -49,8 +49,8 @@ uint32_t swtpm_running_adopt(struct instance *instance)
     rc = tpm_read_handles(instance->tpm, TPM2_LOADED_SESSION_FIRST, handles, HANDLES_MAX, &count);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
-    memset(instance->sessions, 0, sizeof(instance->sessions));
+    session_rows_free(instance->sessions);
     for (size_t i = 0; i < count && i < SESSIONS_MAX; i++)
-        instance->sessions[i] = (struct session_owner){.handle = handles[i]};
+        instance->sessions[i] = (struct session_row){.handle = handles[i]};
     return TPM2_RC_SUCCESS;
 }
