@@ -56,7 +56,7 @@ static TSS2_RC set_name(struct conf *conf, size_t offset, const char *key, struc
     return set_text((char *)conf + offset, CONF_NAME_MAX, key, value);
 }
 
-static TSS2_RC set_manager(struct conf *conf, size_t offset, const char *key, struct word value)
+static TSS2_RC set_off(struct conf *conf, size_t offset, const char *key, struct word value)
 {
     bool off = word_is(value, "off");
 
@@ -108,7 +108,8 @@ static const struct {
     size_t offset;
 } keys[] = {
     {"dir", NULL, set_path, offsetof(struct conf, directory)},
-    {"rm", NULL, set_manager, offsetof(struct conf, bare)},
+    {"rm", NULL, set_off, offsetof(struct conf, bare)},
+    {"ek", "SIGNET_TPM_EK", set_off, offsetof(struct conf, no_ek)},
     {"profile", "SIGNET_TPM_PROFILE", set_name, offsetof(struct conf, profile)},
     {"faults", "SIGNET_TPM_FAULTS", set_path, offsetof(struct conf, faults)},
     {"trace", "SIGNET_TPM_TRACE", set_path, offsetof(struct conf, trace)},
