@@ -63,6 +63,18 @@ TSS2_RC directory_open(const char *path, struct directory *ret)
     return TSS2_RC_SUCCESS;
 }
 
+TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret)
+{
+    struct directory again = DIRECTORY_CLOSED;
+
+    memcpy(again.path, directory->path, sizeof(again.path));
+    again.fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (again.fd < 0)
+        return failed(&again, "", "cannot open the state directory");
+    *ret = again;
+    return TSS2_RC_SUCCESS;
+}
+
 static void close_fd(int *fd)
 {
     if (*fd >= 0)

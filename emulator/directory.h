@@ -29,6 +29,9 @@ struct directory {
 /* Opens the directory, made with its parents (mode 0700) if it is missing.
  * Failures have an error text that names the path. */
 TSS2_RC directory_open(const char *path, struct directory *ret);
+
+/* Opens it once more, with locks of its own to take. */
+TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret);
 void directory_close(struct directory *directory);
 
 /* Opens the lock files, with a new owner. An error if a swtpm runs on the

@@ -5,6 +5,8 @@
 #include <tss2/tss2_tpm2_types.h>
 
 #define STIR_SIZE 48
+#define CAPABILITIES_MAX 254
+#define CAPABILITY_LIST (HEADER_SIZE + 9)
 
 static void begin(struct message *command, uint16_t tag, uint32_t code)
 {
@@ -89,31 +91,54 @@ uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t r
     return run(tpm, &command, &response);
 }
 
-/* The response's parameters: moreData, capability, count, TPMA_CC... */
+/* The response's parameters: moreData, capability, count, items of item_size. */
+static uint32_t get_capability(struct tpm_backend *tpm, uint32_t capability, uint32_t first,
+                               size_t item_size, struct message *response, uint32_t *ret_count)
+{
+    struct message command;
+    uint32_t rc;
+
+    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
+    add_u32(&command, capability);
+    add_u32(&command, first);
+    add_u32(&command, CAPABILITIES_MAX);
+    rc = run(tpm, &command, response);
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    if (response->size < CAPABILITY_LIST)
+        return TPM2_RC_FAILURE;
+    *ret_count = get_u32(response->bytes + CAPABILITY_LIST - 4);
+    return response->size == CAPABILITY_LIST + *ret_count * item_size ? TPM2_RC_SUCCESS
+                                                                      : TPM2_RC_FAILURE;
+}
+
+static uint32_t item(const struct message *response, uint32_t index)
+{
+    return get_u32(response->bytes + CAPABILITY_LIST + (size_t)index * 4);
+}
+
+static void set_attributes(struct command_attributes *table, uint32_t code, uint32_t attributes)
+{
+    if (code >= TPM2_CC_FIRST &&
+        code - TPM2_CC_FIRST < sizeof(table->attributes) / sizeof(table->attributes[0]))
+        table->attributes[code - TPM2_CC_FIRST] = attributes;
+}
+
 static uint32_t read_some_commands(struct tpm_backend *tpm, uint32_t first,
                                    struct command_attributes *table, uint32_t *ret_next)
 {
-    struct message command, response;
-    const uint8_t *list = response.bytes + HEADER_SIZE + 9;
-    uint32_t rc, count, code = first;
+    struct message response;
+    uint32_t count = 0, code = first;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_COMMANDS, first, 4, &response, &count);
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
-    add_u32(&command, TPM2_CAP_COMMANDS);
-    add_u32(&command, first);
-    add_u32(&command, sizeof(table->attributes) / sizeof(table->attributes[0]));
-    rc = run(tpm, &command, &response);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
-    count = get_u32(response.bytes + HEADER_SIZE + 5);
-    if (response.size != HEADER_SIZE + 9 + (size_t)count * 4)
-        return TPM2_RC_FAILURE;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t attributes = get_u32(list + (size_t)i * 4);
+        uint32_t attributes = item(&response, i);
 
         code = attributes & TPMA_CC_COMMANDINDEX_MASK;
-        if (!(attributes & TPMA_CC_V) && code >= TPM2_CC_FIRST &&
-            code - TPM2_CC_FIRST < sizeof(table->attributes) / sizeof(table->attributes[0]))
-            table->attributes[code - TPM2_CC_FIRST] = attributes;
+        if (!(attributes & TPMA_CC_V))
+            set_attributes(table, code, attributes);
     }
     *ret_next = count > 0 && response.bytes[HEADER_SIZE] ? code + 1 : 0;
     return TPM2_RC_SUCCESS;
@@ -134,6 +159,49 @@ uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *r
             return TPM2_RC_FAILURE;
     }
     *ret = table;
+    return TPM2_RC_SUCCESS;
+}
+
+uint32_t tpm_read_audited(struct tpm_backend *tpm, struct command_attributes *ret)
+{
+    struct command_attributes table = {.attributes = {0}};
+    struct message response;
+    uint32_t count = 0;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_AUDIT_COMMANDS, TPM2_CC_FIRST, 4, &response, &count);
+
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    for (uint32_t i = 0; i < count; i++)
+        set_attributes(&table, item(&response, i), 1);
+    *ret = table;
+    return TPM2_RC_SUCCESS;
+}
+
+uint32_t tpm_read_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *handles, size_t room,
+                          size_t *ret_count)
+{
+    struct message response;
+    uint32_t count = 0;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_HANDLES, first, 4, &response, &count);
+
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    for (*ret_count = 0; *ret_count < count && *ret_count < room; (*ret_count)++)
+        handles[*ret_count] = item(&response, (uint32_t)*ret_count);
+    return TPM2_RC_SUCCESS;
+}
+
+uint32_t tpm_read_property(struct tpm_backend *tpm, uint32_t property, uint32_t *ret)
+{
+    struct message response;
+    uint32_t count = 0;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_TPM_PROPERTIES, property, 8, &response, &count);
+
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    if (count == 0 || item(&response, 0) != property)
+        return TPM2_RC_VALUE;
+    *ret = item(&response, 1);
     return TPM2_RC_SUCCESS;
 }
 
