@@ -4,6 +4,7 @@
 #include "emulator/error.h"
 #include "emulator/kinds.h"
 #include "emulator/objects.h"
+#include "emulator/permanent.h"
 #include "emulator/registry.h"
 #include "emulator/sessions.h"
 #include "emulator/state.h"
@@ -47,12 +48,23 @@ TSS2_RC connection_open(const struct conf *conf, struct connection **ret)
     return TSS2_RC_SUCCESS;
 }
 
+/* The turn of this process to change what is shared. What a killed process left
+ * half done comes first; if that fails, the present state is still the right one. */
+static TSS2_RC take_turn(struct instance *instance)
+{
+    TSS2_RC rc = directory_lock(&instance->directory);
+
+    if (rc == TSS2_RC_SUCCESS)
+        (void)permanent_settle(&instance->directory, &instance->control);
+    return rc;
+}
+
 /* Sessions are in the shared state: flushing them is a change to publish. */
 static void flush_sessions(struct connection *connection)
 {
     struct instance *instance = connection->instance;
 
-    if (!sessions_any(connection) || directory_lock(&instance->directory) != TSS2_RC_SUCCESS)
+    if (!sessions_any(connection) || take_turn(instance) != TSS2_RC_SUCCESS)
         return;
     if (!state_is_behind(instance, KIND_CHANGES_SHARED) ||
         state_take_over(instance) == TSS2_RC_SUCCESS) {
@@ -309,20 +321,6 @@ static TSS2_RC attempt(struct step *step, struct message *response)
     return settle(step, response);
 }
 
-/* The way of a command that need not change what is shared. True if it did not,
- * or false with *ret_executed: what it changed is to be settled. */
-static bool run_without_lock(struct step *step, struct message *response, bool *ret_executed)
-{
-    *ret_executed = false;
-    if (step->kind > KIND_READS_SHARED || prepare(step) != TSS2_RC_SUCCESS)
-        return false;
-    execute(step, response);
-    *ret_executed = true;
-    if (response_code(response) == TPM2_RC_FAILURE)
-        return settle(step, response) == TSS2_RC_SUCCESS;
-    return !must_publish(step, response) && !lacks_room(step, response);
-}
-
 static enum command_kind kind_of(const struct step *step)
 {
     const struct instance *instance = step->connection->instance;
@@ -335,6 +333,24 @@ static enum command_kind kind_of(const struct step *step)
         command_attributes_of(&instance->audited, step->command.code) != 0)
         kind = KIND_CHANGES_SHARED;
     return kind;
+}
+
+/* The way of a command that need not change what is shared. True if it did not,
+ * or false with *ret_executed: what it changed is to be settled. */
+static bool run_without_lock(struct step *step, struct message *response, bool *ret_executed)
+{
+    *ret_executed = false;
+    if (step->kind > KIND_READS_SHARED || prepare(step) != TSS2_RC_SUCCESS)
+        return false;
+    /* The state that was taken over may have the command under audit. */
+    step->kind = kind_of(step);
+    if (step->kind > KIND_READS_SHARED)
+        return false;
+    execute(step, response);
+    *ret_executed = true;
+    if (response_code(response) == TPM2_RC_FAILURE)
+        return settle(step, response) == TSS2_RC_SUCCESS;
+    return !must_publish(step, response) && !lacks_room(step, response);
 }
 
 static TSS2_RC run(struct connection *connection, const struct message *message,
@@ -354,7 +370,7 @@ static TSS2_RC run(struct connection *connection, const struct message *message,
     instance->commands_run++;
     if (run_without_lock(&step, response, &executed))
         return TSS2_RC_SUCCESS;
-    rc = directory_lock(&instance->directory);
+    rc = take_turn(instance);
     if (rc != TSS2_RC_SUCCESS) {
         if (executed)
             undo(&step);

@@ -1,5 +1,6 @@
 #include "emulator/control.h"
 
+#include "emulator/disk.h"
 #include "emulator/error.h"
 #include "emulator/swtpm_file.h"
 
@@ -16,12 +17,16 @@
 #define CONTROL_VERSION 2u
 #define CONTROL_PAGE_SIZE 4096
 #define SLOT_SIZE (1024 * 1024)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 
 struct control_page {
     uint64_t magic;
     uint32_t version;
     uint32_t reserved;
     _Atomic uint64_t word;
+    _Atomic uint64_t mark; /* enum control_mark, generation */
 };
 
 /* A row of the session table as a slot has it. */
@@ -80,9 +85,9 @@ TSS2_RC session_rows_copy(struct session_row to[SESSIONS_MAX],
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC failed(const char *doing)
+static TSS2_RC failed(const char *path, const char *doing)
 {
-    error_set("%s: %s: %s", CONTROL_FILE, doing, strerror(errno));
+    error_set("%s/%s: %s: %s", path, CONTROL_FILE, doing, strerror(errno));
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
@@ -103,26 +108,33 @@ static int write_page(int fd)
 
     first.page.magic = CONTROL_MAGIC;
     first.page.version = CONTROL_VERSION;
-    errno = ENOSPC;
-    return pwrite(fd, first.bytes, sizeof(first), 0) == (ssize_t)sizeof(first) ? 0 : -1;
+    return disk_write(fd, CONTROL_FILE, first.bytes, sizeof(first), 0);
+}
+
+/* Another version's file may be mapped by others: replace, never cut it. */
+static int replace_file(const struct directory *directory, int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) == 0 && status.st_size == 0)
+        return fd;
+    (void)close(fd);
+    if (disk_remove(directory->fd, CONTROL_FILE) != 0) {
+        (void)failed(directory->path, "cannot remove another version's file");
+        return -1;
+    }
+    return directory_open_file(directory, CONTROL_FILE);
 }
 
 static int open_file(const struct directory *directory)
 {
-    const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
-    int fd = openat(directory->fd, CONTROL_FILE, flags, 0600);
-    struct stat status;
+    int fd = directory_open_file(directory, CONTROL_FILE);
 
     if (fd < 0 || page_is_ours(fd))
         return fd;
-    /* Another version's file may be mapped by others: replace, never cut it. */
-    if (fstat(fd, &status) == 0 && status.st_size > 0) {
-        (void)close(fd);
-        if (unlinkat(directory->fd, CONTROL_FILE, 0) != 0)
-            return -1;
-        fd = openat(directory->fd, CONTROL_FILE, flags, 0600);
-    }
+    fd = replace_file(directory, fd);
     if (fd >= 0 && write_page(fd) != 0) {
+        (void)failed(directory->path, "cannot write");
         (void)close(fd);
         return -1;
     }
@@ -136,15 +148,16 @@ TSS2_RC control_open(const struct directory *directory, struct control *ret)
 
     control.fd = open_file(directory);
     if (control.fd < 0)
-        return failed("cannot open or make");
+        return TSS2_TCTI_RC_IO_ERROR;
     page = mmap(NULL, CONTROL_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, control.fd, 0);
     if (page == MAP_FAILED) {
-        TSS2_RC rc = failed("cannot map");
+        TSS2_RC rc = failed(directory->path, "cannot map");
 
         control_close(&control);
         return rc;
     }
     control.page = page;
+    control.path = directory->path;
     *ret = control;
     return TSS2_RC_SUCCESS;
 }
@@ -210,9 +223,9 @@ static bool read_at(int fd, void *to, size_t size, off_t offset)
     return pread(fd, to, size, offset) == (ssize_t)size;
 }
 
-static TSS2_RC no_state(uint32_t generation)
+static TSS2_RC no_state(const struct control *control, uint32_t generation)
 {
-    error_set("%s: generation %u is not whole", CONTROL_FILE, generation);
+    error_set("%s/%s: generation %u is not whole", control->path, CONTROL_FILE, generation);
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
@@ -262,17 +275,17 @@ TSS2_RC control_read(const struct control *control, uint32_t generation, struct 
     if (!read_at(control->fd, &head, sizeof(head), offset) || head.generation != generation ||
         head.permanent_size > PERMANENT_STATE_MAX || head.running_size > VOLATILE_STATE_MAX ||
         head.contexts_size > CONTEXTS_MAX)
-        return no_state(generation);
+        return no_state(control, generation);
     body.size = body_size(&head);
     body.data = malloc(body.size + 1);
     if (!body.data)
         return TSS2_TCTI_RC_MEMORY;
     if (!read_at(control->fd, body.data, body.size, offset + (off_t)sizeof(head)) ||
         slot_checksum(&head, body.data) != head.checksum)
-        return no_state(generation);
+        return no_state(control, generation);
     rc = take_state(&head, body.data, &state);
     if (rc != TSS2_RC_SUCCESS)
-        return rc == TSS2_TCTI_RC_IO_ERROR ? no_state(generation) : rc;
+        return rc == TSS2_TCTI_RC_IO_ERROR ? no_state(control, generation) : rc;
     *ret = state;
     state = (struct tpm_state)TPM_STATE_EMPTY;
     return TSS2_RC_SUCCESS;
@@ -311,6 +324,17 @@ static void fill_body(const struct tpm_state *state, uint8_t *at)
     }
 }
 
+/* A store to the page would be SIGBUS where it needs new room (copy on write)
+ * and the disk is full: ask for it first. Older kernels do not tell. */
+static int prepare_page(const struct control *control)
+{
+    if (madvise(control->page, CONTROL_PAGE_SIZE, MADV_POPULATE_WRITE) == 0 || errno == EINVAL)
+        return 0;
+    if (errno == EFAULT)
+        errno = ENOSPC;
+    return -1;
+}
+
 TSS2_RC control_write(const struct control *control, uint32_t generation,
                       const struct tpm_state *state)
 {
@@ -331,9 +355,9 @@ TSS2_RC control_write(const struct control *control, uint32_t generation,
     fill_body(state, slot.data + sizeof(head));
     head.checksum = slot_checksum(&head, slot.data + sizeof(head));
     memcpy(slot.data, &head, sizeof(head));
-    errno = ENOSPC;
-    if (pwrite(control->fd, slot.data, slot.size, slot_offset(generation)) != (ssize_t)slot.size)
-        return failed("cannot write");
+    if (prepare_page(control) != 0 ||
+        disk_write(control->fd, CONTROL_FILE, slot.data, slot.size, slot_offset(generation)) != 0)
+        return failed(control->path, "cannot write");
     return TSS2_RC_SUCCESS;
 }
 
@@ -343,6 +367,23 @@ uint64_t control_flip(const struct control *control, uint32_t generation, bool h
     uint32_t hard_generation = control_hard_generation(word) + (hard ? 1 : 0);
 
     word = (uint64_t)hard_generation << 32 | generation;
-    atomic_store_explicit(&control->page->word, word, memory_order_release);
+    disk_store(CONTROL_FILE, &control->page->word, word, offsetof(struct control_page, word));
     return word;
+}
+
+void control_set_mark(const struct control *control, enum control_mark mark, uint32_t generation)
+{
+    disk_store(CONTROL_FILE, &control->page->mark, (uint64_t)mark << 32 | generation,
+               offsetof(struct control_page, mark));
+}
+
+enum control_mark control_mark(const struct control *control, uint32_t *ret_generation)
+{
+    uint64_t word = atomic_load_explicit(&control->page->mark, memory_order_acquire);
+    uint64_t mark = word >> 32;
+
+    *ret_generation = (uint32_t)word;
+    if ((uint32_t)word != control_next_generation(control_generation(control_word(control))))
+        return CONTROL_SETTLED;
+    return mark <= CONTROL_WITHDRAWN ? (enum control_mark)mark : CONTROL_SETTLED;
 }

@@ -42,6 +42,13 @@ struct tpm_state {
 void tpm_state_free(struct tpm_state *state);
 #define TPM_STATE_SCOPE __attribute__((cleanup(tpm_state_free)))
 
+/* What became of a publish that replaces the permanent file as well. */
+enum control_mark {
+    CONTROL_SETTLED,
+    CONTROL_UNDER_WAY, /* its process is at it, or was killed at it */
+    CONTROL_WITHDRAWN, /* it failed; what it may have left in the file is to be undone */
+};
+
 /* The control file, mapped by every process on a state directory: one word that
  * says which of two slots is the present state. A publish writes the idle slot,
  * then stores the word; a process killed between the two has changed nothing.
@@ -52,11 +59,12 @@ void tpm_state_free(struct tpm_state *state);
 struct control {
     int fd;
     struct control_page *page;
+    const char *path; /* the directory's, borrowed from it, for error texts */
 };
 
 #define CONTROL_CLOSED                                                                             \
     {                                                                                              \
-        .fd = -1, .page = NULL                                                                     \
+        .fd = -1, .page = NULL, .path = NULL                                                       \
     }
 
 static inline uint32_t control_generation(uint64_t word)
@@ -69,8 +77,14 @@ static inline uint32_t control_hard_generation(uint64_t word)
     return (uint32_t)(word >> 32);
 }
 
+/* 0 means that nothing was ever published; 2 has its slot. */
+static inline uint32_t control_next_generation(uint32_t generation)
+{
+    return generation + 1 != 0 ? generation + 1 : 2;
+}
+
 /* Opens and maps the control file; makes it if it is missing or of another
- * version. The caller holds the directory's lock. */
+ * version. The caller holds the directory's lock; the directory stays where it is. */
 TSS2_RC control_open(const struct directory *directory, struct control *ret);
 void control_close(struct control *control);
 
@@ -88,7 +102,13 @@ TSS2_RC control_read(const struct control *control, uint32_t generation, struct 
 TSS2_RC control_write(const struct control *control, uint32_t generation,
                       const struct tpm_state *state);
 
-/* Makes the generation the present one; returns the new word. */
+/* Makes the generation the present one, and settled; returns the new word. */
 uint64_t control_flip(const struct control *control, uint32_t generation, bool hard);
+
+/* Notes, for those who come after a killed process, how far a publish is. */
+void control_set_mark(const struct control *control, enum control_mark mark, uint32_t generation);
+
+/* The mark, if it is of the publish after the present one, and its generation. */
+enum control_mark control_mark(const struct control *control, uint32_t *ret_generation);
 
 #endif

@@ -1,5 +1,6 @@
 #include "emulator/directory.h"
 
+#include "emulator/disk.h"
 #include "emulator/error.h"
 #include "emulator/swtpm_file.h"
 
@@ -17,16 +18,63 @@
 
 static TSS2_RC failed(const struct directory *directory, const char *name, const char *doing)
 {
-    error_set("%s%s%s: %s: %s", directory->path, name[0] ? "/" : "", name, doing, strerror(errno));
+    bool refused = errno == EROFS || errno == EACCES || errno == EPERM;
+
+    error_set("%s%s%s: %s: %s%s", directory->path, name[0] ? "/" : "", name, doing, strerror(errno),
+              refused ? "; a TPM's directory must be writable to who uses it" : "");
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
-/* chmod as well: some programs run with a umask that takes even our own x. */
-static int make_directory(const char *path)
+static void close_fd(int *fd)
 {
-    if (mkdir(path, 0700) == 0)
-        return chmod(path, 0700);
-    return errno == EEXIST ? 0 : -1;
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static void close_scope(int *fd)
+{
+    int reason = errno;
+
+    close_fd(fd);
+    errno = reason;
+}
+
+#define FD_SCOPE __attribute__((cleanup(close_scope)))
+
+/* Some file systems have nothing to sync of a directory. */
+static int sync_directory(int fd, const char *name)
+{
+    if (disk_sync(fd, name) != 0 && errno != EINVAL && errno != ENOTSUP)
+        return -1;
+    return 0;
+}
+
+static int sync_parent(char *path)
+{
+    char *slash = strrchr(path, '/');
+    const char *parent = !slash ? "." : slash == path ? "/" : path;
+    FD_SCOPE int fd = -1;
+
+    if (slash && slash != path)
+        *slash = '\0';
+    fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* One that may be passed but not read is left to itself. */
+    if (fd >= 0 && sync_directory(fd, parent) != 0)
+        return -1;
+    if (slash && slash != path)
+        *slash = '/';
+    return 0;
+}
+
+/* chmod as well: some programs run with a umask that takes even our own x. */
+static int make_directory(char *path)
+{
+    if (disk_make_directory(path, 0700) != 0)
+        return errno == EEXIST ? 0 : -1;
+    if (disk_permit(-1, path, 0700, (uid_t)-1, (gid_t)-1) != 0)
+        return -1;
+    return sync_parent(path);
 }
 
 static int make_directories(const char *path)
@@ -45,10 +93,33 @@ static int make_directories(const char *path)
     return make_directory(part);
 }
 
+static bool may_trust(uid_t user)
+{
+    return user == geteuid() || user == 0;
+}
+
+static TSS2_RC look_at_owner(struct directory *directory)
+{
+    struct stat status;
+
+    if (fstat(directory->fd, &status) != 0)
+        return failed(directory, "", "cannot look at the state directory");
+    directory->user = status.st_uid;
+    directory->group = status.st_gid;
+    directory->group_shared = (status.st_mode & (S_IWGRP | S_IWOTH)) == S_IWGRP;
+    if (may_trust(status.st_uid) || geteuid() == 0 || directory->group_shared)
+        return TSS2_RC_SUCCESS;
+    error_set("%s: the state directory belongs to user %u, who could use every key in it; name a "
+              "directory of your own, or share this one with your group (chmod g+w)",
+              directory->path, (unsigned)status.st_uid);
+    return TSS2_TCTI_RC_IO_ERROR;
+}
+
 TSS2_RC directory_open(const char *path, struct directory *ret)
 {
     struct directory directory = DIRECTORY_CLOSED;
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    TSS2_RC rc;
 
     (void)snprintf(directory.path, sizeof(directory.path), "%s", path);
     directory.fd = open(path, flags);
@@ -59,8 +130,12 @@ TSS2_RC directory_open(const char *path, struct directory *ret)
     }
     if (directory.fd < 0)
         return failed(&directory, "", "cannot open the state directory");
-    *ret = directory;
-    return TSS2_RC_SUCCESS;
+    rc = look_at_owner(&directory);
+    if (rc == TSS2_RC_SUCCESS)
+        *ret = directory;
+    else
+        directory_close(&directory);
+    return rc;
 }
 
 TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret)
@@ -73,13 +148,6 @@ TSS2_RC directory_reopen(const struct directory *directory, struct directory *re
         return failed(&again, "", "cannot open the state directory");
     *ret = again;
     return TSS2_RC_SUCCESS;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
 }
 
 void directory_drop_locks(struct directory *directory)
@@ -107,13 +175,87 @@ static int lock_range(int fd, int command, short type, uint64_t start, uint64_t 
     return 0;
 }
 
-static TSS2_RC keep_swtpm_out(struct directory *directory)
+/* 0600 whatever the umask; what others share is theirs as well. */
+static int adjust_new(const struct directory *directory, int fd, const char *name)
 {
-    int fd =
-        openat(directory->fd, SWTPM_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    mode_t mode = directory->group_shared ? 0660 : 0600;
+    uid_t user = geteuid() == 0 ? directory->user : geteuid();
+    bool regroup = directory->group_shared || geteuid() == 0;
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return -1;
+    regroup = regroup && status.st_gid != directory->group;
+    if ((status.st_mode & 0777) == mode && status.st_uid == user && !regroup)
+        return 0;
+    return disk_permit(fd, name, mode, status.st_uid == user ? (uid_t)-1 : user,
+                       regroup ? directory->group : (gid_t)-1);
+}
+
+static int create_file(const struct directory *directory, const char *name)
+{
+    FD_SCOPE int fd = disk_create(directory->fd, name, O_RDWR, 0600);
+    int made;
 
     if (fd < 0)
-        return failed(directory, SWTPM_LOCK_FILE, "cannot open the lock file");
+        return -1;
+    if (adjust_new(directory, fd, name) != 0) {
+        int reason = errno;
+
+        (void)disk_remove(directory->fd, name);
+        errno = reason;
+        return -1;
+    }
+    made = fd;
+    fd = -1;
+    return made;
+}
+
+/* In a directory that others may write to, a file can be anybody's. */
+static bool is_fit(const struct directory *directory, const char *name, int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        (may_trust(status.st_uid) || status.st_uid == directory->user || directory->group_shared))
+        return true;
+    error_set("%s/%s: not a file, or one that belongs to another user; remove it, or name another "
+              "directory",
+              directory->path, name);
+    return false;
+}
+
+int directory_open_file(const struct directory *directory, const char *name)
+{
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    FD_SCOPE int fd = -1;
+    int opened;
+
+    /* Another process can make it between the two. */
+    for (int tries = 0; fd < 0 && tries < 3; tries++) {
+        fd = openat(directory->fd, name, flags);
+        if (fd < 0 && errno == ENOENT)
+            fd = create_file(directory, name);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    if (fd < 0) {
+        (void)failed(directory, name, "cannot open or make");
+        return -1;
+    }
+    if (!is_fit(directory, name, fd))
+        return -1;
+    opened = fd;
+    fd = -1;
+    return opened;
+}
+
+static TSS2_RC keep_swtpm_out(struct directory *directory)
+{
+    int fd = directory_open_file(directory, SWTPM_LOCK_FILE);
+
+    if (fd < 0)
+        return TSS2_TCTI_RC_IO_ERROR;
     if (lock_range(fd, F_OFD_SETLK, F_RDLCK, 0, 0, NULL) != 0) {
         int reason = errno;
 
@@ -135,10 +277,9 @@ TSS2_RC directory_open_locks(struct directory *directory)
     uint64_t owner;
 
     directory_drop_locks(directory);
-    directory->lock_fd =
-        openat(directory->fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    directory->lock_fd = directory_open_file(directory, LOCK_FILE);
     if (directory->lock_fd < 0)
-        return failed(directory, LOCK_FILE, "cannot open the lock file");
+        return TSS2_TCTI_RC_IO_ERROR;
     if (getrandom(&owner, sizeof(owner), 0) != (ssize_t)sizeof(owner))
         return failed(directory, "", "no random number");
     directory->owner = (owner >> 2) | 1;
@@ -180,6 +321,33 @@ bool directory_is_shared(const struct directory *directory)
     return others_hold(directory, 0, 0);
 }
 
+#define OWNERS_MAX 4096
+
+/* The kernel names one lock of a range; what lies before it and behind it may
+ * have others. */
+static unsigned count_locks(const struct directory *directory, uint64_t start, uint64_t end)
+{
+    unsigned count = 0;
+
+    while (start < end && count < OWNERS_MAX) {
+        struct flock range = {.l_type = F_WRLCK,
+                              .l_whence = SEEK_SET,
+                              .l_start = (off_t)start,
+                              .l_len = (off_t)(end - start)};
+
+        if (fcntl(directory->lock_fd, F_OFD_GETLK, &range) != 0 || range.l_type == F_UNLCK)
+            break;
+        count += 1 + count_locks(directory, start, (uint64_t)range.l_start);
+        start = (uint64_t)range.l_start + 1;
+    }
+    return count;
+}
+
+unsigned directory_count_others(const struct directory *directory)
+{
+    return count_locks(directory, 0, INT64_MAX);
+}
+
 static int read_all(int fd, uint8_t *to, size_t size)
 {
     while (size > 0) {
@@ -195,31 +363,10 @@ static int read_all(int fd, uint8_t *to, size_t size)
     return 0;
 }
 
-static int write_all(int fd, const uint8_t *from, size_t size)
-{
-    while (size > 0) {
-        ssize_t done = write(fd, from, size);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -1;
-        from += done;
-        size -= (size_t)done;
-    }
-    return 0;
-}
-
-static void close_scope(int *fd)
-{
-    close_fd(fd);
-}
-
 TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,
                        struct blob *ret)
 {
-    __attribute__((cleanup(close_scope))) int fd =
-        openat(directory->fd, name, O_RDONLY | O_CLOEXEC);
+    FD_SCOPE int fd = openat(directory->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     BLOB_SCOPE struct blob content = {NULL, 0};
     struct stat status;
 
@@ -233,6 +380,8 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
         error_set("%s/%s: not a file of at most %zu bytes", directory->path, name, maximum);
         return TSS2_TCTI_RC_BAD_VALUE;
     }
+    if (!is_fit(directory, name, fd))
+        return TSS2_TCTI_RC_BAD_VALUE;
     if (blob_copy("", 0, &content) != 0)
         return TSS2_TCTI_RC_MEMORY;
     if (status.st_size > 0) {
@@ -249,27 +398,61 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
     return TSS2_RC_SUCCESS;
 }
 
+#define FRESH_MAX (NAME_MAX + 8)
+
+static const char *fresh_name(const char *name, char fresh[FRESH_MAX])
+{
+    (void)snprintf(fresh, FRESH_MAX, "%s.new", name);
+    return fresh;
+}
+
+/* Of the lock's holders one alone can be at work on it. */
+static int create_fresh(const struct directory *directory, const char *fresh)
+{
+    int fd = create_file(directory, fresh);
+
+    if (fd >= 0 || errno != EEXIST || disk_remove(directory->fd, fresh) != 0)
+        return fd;
+    return create_file(directory, fresh);
+}
+
 TSS2_RC directory_replace(const struct directory *directory, const char *name,
                           const struct blob *content)
 {
-    __attribute__((cleanup(close_scope))) int fd = -1;
-    char fresh[64];
+    char fresh[FRESH_MAX];
+    FD_SCOPE int fd = create_fresh(directory, fresh_name(name, fresh));
+    TSS2_RC rc = TSS2_RC_SUCCESS;
 
-    (void)snprintf(fresh, sizeof(fresh), "%s.new", name);
-    (void)unlinkat(directory->fd, fresh, 0);
-    fd = openat(directory->fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return failed(directory, fresh, "cannot make");
-    if (write_all(fd, content->data, content->size) != 0 || fsync(fd) != 0) {
-        int reason = errno;
-
-        (void)unlinkat(directory->fd, fresh, 0);
-        errno = reason;
-        return failed(directory, fresh, "cannot write");
+    if (disk_write(fd, fresh, content->data, content->size, 0) != 0 || disk_sync(fd, fresh) != 0)
+        rc = failed(directory, fresh, "cannot write");
+    else if (disk_rename(directory->fd, fresh, name) != 0)
+        rc = failed(directory, name, "cannot replace");
+    if (rc != TSS2_RC_SUCCESS) {
+        (void)disk_remove(directory->fd, fresh);
+        return rc;
     }
-    if (renameat(directory->fd, fresh, directory->fd, name) != 0)
-        return failed(directory, name, "cannot replace");
-    if (fsync(directory->fd) != 0)
+    if (sync_directory(directory->fd, "") != 0)
         return failed(directory, "", "cannot sync");
     return TSS2_RC_SUCCESS;
+}
+
+TSS2_RC directory_remove(const struct directory *directory, const char *name)
+{
+    if (faccessat(directory->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+        return TSS2_RC_SUCCESS;
+    if (disk_remove(directory->fd, name) != 0)
+        return failed(directory, name, "cannot remove");
+    if (sync_directory(directory->fd, "") != 0)
+        return failed(directory, "", "cannot sync");
+    return TSS2_RC_SUCCESS;
+}
+
+void directory_tidy(const struct directory *directory, const char *name)
+{
+    char fresh[FRESH_MAX];
+
+    if (faccessat(directory->fd, fresh_name(name, fresh), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        (void)disk_remove(directory->fd, fresh);
 }

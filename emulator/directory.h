@@ -16,6 +16,9 @@
 struct directory {
     char path[PATH_MAX];
     int fd;
+    uid_t user; /* whose the directory is */
+    gid_t group;
+    bool group_shared; /* the group may write, too, and no others */
     int lock_fd;
     int swtpm_lock_fd;
     uint64_t owner;
@@ -27,7 +30,11 @@ struct directory {
     }
 
 /* Opens the directory, made with its parents (mode 0700) if it is missing.
- * Failures have an error text that names the path. */
+ * Failures have an error text that names the path.
+ *
+ * Who may write to the directory may use the TPM, and who owns it has the keys:
+ * it must be ours, root's, or shared by its group (mode g+w, o-w), and then the
+ * files in it are the group's, too. Root leaves files that are the directory's owner's. */
 TSS2_RC directory_open(const char *path, struct directory *ret);
 
 /* Opens it once more, with locks of its own to take. */
@@ -51,12 +58,26 @@ bool directory_owner_lives(const struct directory *directory, uint64_t owner);
 /* Does any other process use the directory? */
 bool directory_is_shared(const struct directory *directory);
 
+/* Opens a file for reading and writing, made empty if it is missing. -1 with an
+ * error text on failure. */
+int directory_open_file(const struct directory *directory, const char *name);
+
+/* How many owners there are besides this one: one for each process, as a rule. */
+unsigned directory_count_others(const struct directory *directory);
+
 /* Reads a whole file. A missing one is success with an empty *ret. */
 TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,
                        struct blob *ret);
 
-/* Replaces a file durably and at once: new file, fsync, rename, fsync. */
+/* Replaces a file durably and at once: new file, fsync, rename, fsync. If it is
+ * the last of these that fails, the new file is there all the same. */
 TSS2_RC directory_replace(const struct directory *directory, const char *name,
                           const struct blob *content);
+
+/* Removes a file durably. A missing one is success. */
+TSS2_RC directory_remove(const struct directory *directory, const char *name);
+
+/* Removes what a killed directory_replace of the file left. */
+void directory_tidy(const struct directory *directory, const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #define OBJECTS_MAX 256
 
 struct object;
+struct ek_order;
 
 /* One TCTI context's view of an instance: its own transient objects, its own
  * sessions to clean up, its locality. */
@@ -50,6 +51,9 @@ struct instance {
     struct connection *connections;
     uint32_t connections_made;
     uint64_t commands_run;
+
+    /* How to certify the keys of a TPM that is made; NULL: as by default. Borrowed. */
+    struct ek_order *endorsement;
 
     /* Which published state the TPM runs, and what of it must be published again. */
     bool in_step; /* false: the TPM's state is to be thrown away */

@@ -1,7 +1,9 @@
 #include "emulator/power.h"
 
 #include "emulator/error.h"
+#include "emulator/identity/ek.h"
 #include "emulator/objects.h"
+#include "emulator/permanent.h"
 #include "emulator/sessions.h"
 #include "emulator/state.h"
 #include "emulator/swtpm_file.h"
@@ -36,18 +38,6 @@ static TSS2_RC name_file(const struct instance *instance, TSS2_RC rc)
     (void)snprintf(path, sizeof(path), "%s/%s", instance->directory.path, SWTPM_PERMANENT_FILE);
     error_prefix(path);
     return rc;
-}
-
-static TSS2_RC read_permanent(const struct instance *instance, struct blob *ret)
-{
-    BLOB_SCOPE struct blob file = {NULL, 0};
-    TSS2_RC rc = directory_read(&instance->directory, SWTPM_PERMANENT_FILE,
-                                PERMANENT_STATE_MAX + SWTPM_HEADER_SIZE, &file);
-
-    if (rc != TSS2_RC_SUCCESS || !file.data)
-        return rc;
-    rc = swtpm_file_unwrap(&file, ret);
-    return rc == TSS2_RC_SUCCESS ? rc : name_file(instance, rc);
 }
 
 static bool blobs_equal(const struct blob *left, const struct blob *right)
@@ -117,6 +107,9 @@ static TSS2_RC manufacture(struct instance *instance)
         error_set("TPM2_DictionaryAttackParameters fails with 0x%x", lockout);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
+    rc = ek_certify(instance->tpm, &instance->directory, instance->endorsement);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
     return state_publish(instance, true);
 }
 
@@ -178,8 +171,11 @@ static TSS2_RC start_from(struct instance *instance, struct blob *take_permanent
 TSS2_RC power_on(struct instance *instance)
 {
     BLOB_SCOPE struct blob permanent = {NULL, 0};
-    TSS2_RC rc = read_permanent(instance, &permanent);
+    TSS2_RC rc = permanent_settle(&instance->directory, &instance->control);
 
+    directory_tidy(&instance->directory, SWTPM_PERMANENT_FILE);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = permanent_read(&instance->directory, &permanent);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     read_boot_id(instance->boot_id);
@@ -226,9 +222,9 @@ static TSS2_RC power_down(struct instance *instance, enum tpm_reset how)
 
 TSS2_RC power_cycle(struct instance *instance, enum tpm_reset how)
 {
-    TSS2_RC rc = TSS2_RC_SUCCESS;
+    TSS2_RC rc = permanent_settle(&instance->directory, &instance->control);
 
-    if (state_is_behind(instance, KIND_CHANGES_HARD))
+    if (rc == TSS2_RC_SUCCESS && state_is_behind(instance, KIND_CHANGES_HARD))
         rc = state_take_over(instance);
     if (rc == TSS2_RC_SUCCESS)
         rc = power_down(instance, how);

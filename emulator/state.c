@@ -2,7 +2,7 @@
 
 #include "emulator/error.h"
 #include "emulator/objects.h"
-#include "emulator/swtpm_file.h"
+#include "emulator/permanent.h"
 #include "emulator/tpm.h"
 
 #include <string.h>
@@ -10,8 +10,7 @@
 
 uint32_t state_next_generation(uint32_t generation)
 {
-    /* 0 means that nothing was ever published; 2 has its slot. */
-    return generation + 1 != 0 ? generation + 1 : 2;
+    return control_next_generation(generation);
 }
 
 bool state_is_behind(const struct instance *instance, enum command_kind kind)
@@ -82,21 +81,6 @@ TSS2_RC state_take_over(struct instance *instance)
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC write_permanent(const struct instance *instance, const struct blob *permanent)
-{
-    BLOB_SCOPE struct blob file = {NULL, 0};
-    TSS2_RC rc;
-
-    if (!control_is_linked(&instance->control)) {
-        error_set("%s: the state was removed while in use", instance->directory.path);
-        return TSS2_TCTI_RC_IO_ERROR;
-    }
-    rc = swtpm_file_wrap(permanent, &file);
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    return directory_replace(&instance->directory, SWTPM_PERMANENT_FILE, &file);
-}
-
 static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool *ret_stored)
 {
     const struct tpm_backend_operations *tpm = instance->tpm->operations;
@@ -118,9 +102,20 @@ static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool 
     return tpm->running_state(instance->tpm, &state->running);
 }
 
+/* What a killed process left between its file and its word comes first. */
+static TSS2_RC settle(const struct instance *instance)
+{
+    uint64_t word = control_word(&instance->control);
+    TSS2_RC rc = permanent_settle(&instance->directory, &instance->control);
+
+    if (rc == TSS2_RC_SUCCESS && control_word(&instance->control) != word)
+        return TSS2_TCTI_RC_TRY_AGAIN;
+    return rc;
+}
+
 /* The order is what makes it safe to be killed: the idle slot, which nobody
- * reads; the permanent file; the word. power.c completes what stopped between
- * the last two. */
+ * reads; the permanent file; the word. permanent.c completes what stopped
+ * between the last two. */
 TSS2_RC state_publish(struct instance *instance, bool hard)
 {
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
@@ -131,11 +126,14 @@ TSS2_RC state_publish(struct instance *instance, bool hard)
 
     objects_unload_all(instance);
     instance->in_step = false;
-    rc = collect(instance, &state, &stored);
+    rc = settle(instance);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = collect(instance, &state, &stored);
     if (rc == TSS2_RC_SUCCESS)
         rc = control_write(&instance->control, generation, &state);
     if (rc == TSS2_RC_SUCCESS && stored)
-        rc = write_permanent(instance, &state.permanent);
+        rc =
+            permanent_write(&instance->directory, &instance->control, generation, &state.permanent);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     instance->word = control_flip(&instance->control, generation, hard);

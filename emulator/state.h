@@ -15,9 +15,11 @@ bool state_is_behind(const struct instance *instance, enum command_kind kind);
  * process starts from the same published one. Needs no lock of the directory. */
 TSS2_RC state_take_over(struct instance *instance);
 
-/* Under the directory's lock: publishes the TPM's state, durably if it asked for its permanent
- * state to be stored; without anybody's objects. On failure nothing is published and the TPM is out
- * of step: the next take-over rolls it back. */
+/* Under the directory's lock: publishes the TPM's state, durably if it asked for
+ * its permanent state to be stored; without anybody's objects. On failure nothing
+ * is published and the TPM is out of step: the next take-over rolls it back.
+ * TSS2_TCTI_RC_TRY_AGAIN: a publish of a killed process was completed first, and
+ * the state has moved on. */
 TSS2_RC state_publish(struct instance *instance, bool hard);
 
 uint32_t state_next_generation(uint32_t generation);

@@ -1,5 +1,7 @@
 #include "emulator/tpm.h"
 
+#include "emulator/build.h"
+
 #include <string.h>
 #include <sys/random.h>
 #include <tss2/tss2_tpm2_types.h>
@@ -8,34 +10,9 @@
 #define CAPABILITIES_MAX 254
 #define CAPABILITY_LIST (HEADER_SIZE + 9)
 
-static void begin(struct message *command, uint16_t tag, uint32_t code)
+uint32_t tpm_run(struct tpm_backend *tpm, struct message *command, struct message *response)
 {
-    command->size = HEADER_SIZE;
-    put_u16(command->bytes, tag);
-    put_u32(command->bytes + 6, code);
-}
-
-static void add_u16(struct message *command, uint16_t value)
-{
-    put_u16(command->bytes + command->size, value);
-    command->size += 2;
-}
-
-static void add_u32(struct message *command, uint32_t value)
-{
-    put_u32(command->bytes + command->size, value);
-    command->size += 4;
-}
-
-static void add_bytes(struct message *command, const void *data, size_t size)
-{
-    memcpy(command->bytes + command->size, data, size);
-    command->size += size;
-}
-
-static uint32_t run(struct tpm_backend *tpm, struct message *command, struct message *response)
-{
-    put_u32(command->bytes + 2, (uint32_t)command->size);
+    build_end(command);
     tpm->operations->process(tpm, 0, command, response);
     return response_code(response);
 }
@@ -44,18 +21,18 @@ uint32_t tpm_startup(struct tpm_backend *tpm, uint16_t type)
 {
     struct message command, response;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Startup);
-    add_u16(&command, type);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Startup);
+    build_u16(&command, type);
+    return tpm_run(tpm, &command, &response);
 }
 
 uint32_t tpm_shutdown(struct tpm_backend *tpm, uint16_t type)
 {
     struct message command, response;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Shutdown);
-    add_u16(&command, type);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Shutdown);
+    build_u16(&command, type);
+    return tpm_run(tpm, &command, &response);
 }
 
 uint32_t tpm_stir_random(struct tpm_backend *tpm)
@@ -66,10 +43,10 @@ uint32_t tpm_stir_random(struct tpm_backend *tpm)
 
     if (getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
         return TPM2_RC_FAILURE;
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_StirRandom);
-    add_u16(&command, sizeof(entropy));
-    add_bytes(&command, entropy, sizeof(entropy));
-    rc = run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_StirRandom);
+    build_u16(&command, sizeof(entropy));
+    build_bytes(&command, entropy, sizeof(entropy));
+    rc = tpm_run(tpm, &command, &response);
     explicit_bzero(entropy, sizeof(entropy));
     explicit_bzero(command.bytes, command.size);
     return rc;
@@ -78,17 +55,15 @@ uint32_t tpm_stir_random(struct tpm_backend *tpm)
 uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t recovery_seconds,
                          uint32_t lockout_recovery_seconds)
 {
-    static const uint8_t empty_password[] = {0x40, 0x00, 0x00, 0x09, 0, 0, 0, 0, 0};
     struct message command, response;
 
-    begin(&command, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
-    add_u32(&command, TPM2_RH_LOCKOUT);
-    add_u32(&command, sizeof(empty_password));
-    add_bytes(&command, empty_password, sizeof(empty_password));
-    add_u32(&command, max_tries);
-    add_u32(&command, recovery_seconds);
-    add_u32(&command, lockout_recovery_seconds);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
+    build_u32(&command, TPM2_RH_LOCKOUT);
+    build_empty_password(&command);
+    build_u32(&command, max_tries);
+    build_u32(&command, recovery_seconds);
+    build_u32(&command, lockout_recovery_seconds);
+    return tpm_run(tpm, &command, &response);
 }
 
 /* The response's parameters: moreData, capability, count, items of item_size. */
@@ -98,11 +73,11 @@ static uint32_t get_capability(struct tpm_backend *tpm, uint32_t capability, uin
     struct message command;
     uint32_t rc;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
-    add_u32(&command, capability);
-    add_u32(&command, first);
-    add_u32(&command, CAPABILITIES_MAX);
-    rc = run(tpm, &command, response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
+    build_u32(&command, capability);
+    build_u32(&command, first);
+    build_u32(&command, CAPABILITIES_MAX);
+    rc = tpm_run(tpm, &command, response);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
     if (response->size < CAPABILITY_LIST)
@@ -210,9 +185,9 @@ uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob 
     struct message command, response;
     uint32_t rc;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextSave);
-    add_u32(&command, handle);
-    rc = run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextSave);
+    build_u32(&command, handle);
+    rc = tpm_run(tpm, &command, &response);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
     if (blob_copy(response.bytes + HEADER_SIZE, response.size - HEADER_SIZE, ret_context) != 0)
@@ -227,9 +202,9 @@ uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context, u
 
     if (context->size > MESSAGE_MAX - HEADER_SIZE)
         return TPM2_RC_SIZE;
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextLoad);
-    add_bytes(&command, context->data, context->size);
-    rc = run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextLoad);
+    build_bytes(&command, context->data, context->size);
+    rc = tpm_run(tpm, &command, &response);
     if (rc == TPM2_RC_SUCCESS)
         *ret_handle = get_u32(response.bytes + HEADER_SIZE);
     return rc;
@@ -239,7 +214,7 @@ uint32_t tpm_flush(struct tpm_backend *tpm, uint32_t handle)
 {
     struct message command, response;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_FlushContext);
-    add_u32(&command, handle);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_FlushContext);
+    build_u32(&command, handle);
+    return tpm_run(tpm, &command, &response);
 }

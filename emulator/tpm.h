@@ -7,6 +7,9 @@
 /* The commands that the sharing itself sends to its TPM. All return the TPM's
  * response code, TPM2_RC_SUCCESS if it was done. */
 
+/* Ends the command and runs it at locality 0. */
+uint32_t tpm_run(struct tpm_backend *tpm, struct message *command, struct message *response);
+
 /* type: TPM2_SU_CLEAR or TPM2_SU_STATE */
 uint32_t tpm_startup(struct tpm_backend *tpm, uint16_t type);
 uint32_t tpm_shutdown(struct tpm_backend *tpm, uint16_t type);
