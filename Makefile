@@ -125,7 +125,7 @@ $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(
 
 $(BUILD)/bench/emulator/%_bench: $(BUILD)/emulator/%_bench.o $(BUILD)/emulator.a
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS) -ltpms
+	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
 
 $(BUILD)/bench/%_bench: $(BUILD)/conformance/bench/%_bench.o
 	@mkdir -p $(@D)
