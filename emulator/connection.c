@@ -262,6 +262,18 @@ static bool is_hard(const struct step *step, const struct message *response)
            (kind < KIND_CHANGES_SHARED || response_code(response) != TPM2_RC_SUCCESS);
 }
 
+/* An NV write that stores nothing is one to an orderly index. Its counters must not
+ * go back after a power loss. */
+static bool writes_orderly_index(const struct step *step)
+{
+    struct tpm_backend *tpm = step->connection->instance->tpm;
+    uint32_t code = step->command.code;
+
+    return (code == TPM2_CC_NV_Write || code == TPM2_CC_NV_Increment || code == TPM2_CC_NV_Extend ||
+            code == TPM2_CC_NV_SetBits) &&
+           !tpm->operations->has_stored(tpm);
+}
+
 static void undo(struct step *step)
 {
     if (step->made)
@@ -305,6 +317,7 @@ static TSS2_RC settle(struct step *step, struct message *response)
         rc = state_take_over(instance);
         return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_TRY_AGAIN : rc;
     }
+    instance->control.sync_next = writes_orderly_index(step);
     rc = state_publish(instance, is_hard(step, response));
     if (rc != TSS2_RC_SUCCESS)
         undo(step);
@@ -335,11 +348,27 @@ static enum command_kind kind_of(const struct step *step)
     return kind;
 }
 
+/* A publish that is under way is another's, and not yet done; unless nobody has
+ * the turn: then its process was killed, and what it left must not come to light
+ * some time later. */
+static void settle_for_the_dead(struct instance *instance)
+{
+    uint32_t generation;
+
+    if (control_mark(&instance->control, &generation) == CONTROL_SETTLED ||
+        !directory_try_lock(&instance->directory))
+        return;
+    (void)permanent_settle(&instance->directory, &instance->control);
+    directory_unlock(&instance->directory);
+}
+
 /* The way of a command that need not change what is shared. True if it did not,
  * or false with *ret_executed: what it changed is to be settled. */
 static bool run_without_lock(struct step *step, struct message *response, bool *ret_executed)
 {
     *ret_executed = false;
+    if (step->kind <= KIND_READS_SHARED)
+        settle_for_the_dead(step->connection->instance);
     if (step->kind > KIND_READS_SHARED || prepare(step) != TSS2_RC_SUCCESS)
         return false;
     /* The state that was taken over may have the command under audit. */

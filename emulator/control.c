@@ -335,9 +335,10 @@ static int prepare_page(const struct control *control)
     return -1;
 }
 
-TSS2_RC control_write(const struct control *control, uint32_t generation,
-                      const struct tpm_state *state)
+TSS2_RC control_write(struct control *control, uint32_t generation, const struct tpm_state *state)
 {
+    bool sync = control->sync_next;
+
     BLOB_SCOPE struct blob slot = {NULL, 0};
     struct slot_head head;
 
@@ -355,8 +356,10 @@ TSS2_RC control_write(const struct control *control, uint32_t generation,
     fill_body(state, slot.data + sizeof(head));
     head.checksum = slot_checksum(&head, slot.data + sizeof(head));
     memcpy(slot.data, &head, sizeof(head));
+    control->sync_next = false;
     if (prepare_page(control) != 0 ||
-        disk_write(control->fd, CONTROL_FILE, slot.data, slot.size, slot_offset(generation)) != 0)
+        disk_write(control->fd, CONTROL_FILE, slot.data, slot.size, slot_offset(generation)) != 0 ||
+        (sync && disk_sync(control->fd, CONTROL_FILE) != 0))
         return failed(control->path, "cannot write");
     return TSS2_RC_SUCCESS;
 }

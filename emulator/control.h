@@ -60,11 +60,12 @@ struct control {
     int fd;
     struct control_page *page;
     const char *path; /* the directory's, borrowed from it, for error texts */
+    bool sync_next;   /* the next state to write is to outlast a power loss */
 };
 
 #define CONTROL_CLOSED                                                                             \
     {                                                                                              \
-        .fd = -1, .page = NULL, .path = NULL                                                       \
+        .fd = -1, .page = NULL, .path = NULL, .sync_next = false                                   \
     }
 
 static inline uint32_t control_generation(uint64_t word)
@@ -98,9 +99,9 @@ bool control_is_linked(const struct control *control);
  * whole state of just that generation. */
 TSS2_RC control_read(const struct control *control, uint32_t generation, struct tpm_state *ret);
 
-/* Writes the state as that of a generation. Nobody sees it before control_flip. */
-TSS2_RC control_write(const struct control *control, uint32_t generation,
-                      const struct tpm_state *state);
+/* Writes the state as that of a generation, durably if sync_next is set, which it
+ * takes back. Nobody sees it before control_flip. */
+TSS2_RC control_write(struct control *control, uint32_t generation, const struct tpm_state *state);
 
 /* Makes the generation the present one, and settled; returns the new word. */
 uint64_t control_flip(const struct control *control, uint32_t generation, bool hard);

@@ -296,6 +296,11 @@ TSS2_RC directory_lock(struct directory *directory)
     return TSS2_RC_SUCCESS;
 }
 
+bool directory_try_lock(struct directory *directory)
+{
+    return flock(directory->lock_fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 void directory_unlock(struct directory *directory)
 {
     if (directory->lock_fd >= 0)

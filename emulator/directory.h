@@ -52,18 +52,22 @@ void directory_drop_locks(struct directory *directory);
 TSS2_RC directory_lock(struct directory *directory);
 void directory_unlock(struct directory *directory);
 
+/* Takes the turn if nobody has it. */
+bool directory_try_lock(struct directory *directory);
+
 /* Does the process that had this owner live? */
 bool directory_owner_lives(const struct directory *directory, uint64_t owner);
 
 /* Does any other process use the directory? */
 bool directory_is_shared(const struct directory *directory);
 
+/* How many owners there are besides this one: one for each process, and more for
+ * one whose threads are at work at once. */
+unsigned directory_count_others(const struct directory *directory);
+
 /* Opens a file for reading and writing, made empty if it is missing. -1 with an
  * error text on failure. */
 int directory_open_file(const struct directory *directory, const char *name);
-
-/* How many owners there are besides this one: one for each process, as a rule. */
-unsigned directory_count_others(const struct directory *directory);
 
 /* Reads a whole file. A missing one is success with an empty *ret. */
 TSS2_RC directory_read(const struct directory *directory, const char *name, size_t maximum,

@@ -4,6 +4,7 @@
 #include "emulator/error.h"
 #include "emulator/library_copy.h"
 #include "emulator/openssl_scope.h"
+#include "emulator/state_version.h"
 
 #include <dlfcn.h>
 #include <libtpms/tpm_error.h>
@@ -11,6 +12,7 @@
 #include <libtpms/tpm_memory.h>
 #include <libtpms/tpm_nvfilename.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -185,16 +187,35 @@ static TPM_RESULT register_and_init(struct libtpms *tpm)
 }
 
 /* The first line that libtpms wrote tells the cause. */
-static void explain_failure(const struct libtpms *tpm, TPM_RESULT result)
+static void read_message(const struct libtpms *tpm, char *text, size_t room)
 {
-    uint32_t version = tpm->call.get_version();
-    char text[256];
-    ssize_t length = pread(tpm->messages, text, sizeof(text) - 1, 0);
+    ssize_t length = pread(tpm->messages, text, room - 1, 0);
 
     text[length > 0 ? length : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    error_set("libtpms %u.%u.%u does not read this state (0x%x)%s%s", version >> 16,
-              version >> 8 & 0xff, version & 0xff, result, text[0] ? ": " : "", text);
+}
+
+/* Names the versions: of the states, and of the library that does not read them. */
+static void explain_failure(const struct libtpms *tpm, TPM_RESULT result)
+{
+    uint32_t version = tpm->call.get_version();
+    char message[160], permanent[64], running[80] = "", part[64];
+
+    read_message(tpm, message, sizeof(message));
+    if (!tpm->load_permanent) {
+        error_set("libtpms %u.%u.%u makes no TPM (0x%x): %s", version >> 16, version >> 8 & 0xff,
+                  version & 0xff, result, message);
+        return;
+    }
+    (void)state_version_describe(tpm->load_permanent, STATE_MAGIC_PERMANENT, permanent,
+                                 sizeof(permanent));
+    if (tpm->load_running && tpm->load_running->data)
+        (void)snprintf(
+            running, sizeof(running), "; the running state: %s",
+            state_version_describe(tpm->load_running, STATE_MAGIC_VOLATILE, part, sizeof(part)));
+    error_set("libtpms %u.%u.%u does not read this state (0x%x): %s%s%s%s", version >> 16,
+              version >> 8 & 0xff, version & 0xff, result, permanent, running,
+              message[0] ? "; " : "", message);
 }
 
 /* libtpms would write its messages to stderr. */

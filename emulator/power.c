@@ -7,6 +7,7 @@
 #include "emulator/sessions.h"
 #include "emulator/state.h"
 #include "emulator/swtpm_file.h"
+#include "emulator/swtpm_running.h"
 #include "emulator/tpm.h"
 
 #include <fcntl.h>
@@ -46,18 +47,21 @@ static bool blobs_equal(const struct blob *left, const struct blob *right)
 }
 
 /* Finds the published state that belongs to the permanent file. That may be one
- * whose publisher died between the file and the word: then it is completed. */
+ * whose publisher died between the file and the word: then it is completed. After
+ * a power loss the word may be older than the newest state that was synced. */
 static bool find_published(struct instance *instance, const struct blob *permanent,
                            struct tpm_state *ret)
 {
     uint32_t present = control_generation(control_word(&instance->control));
-    const uint32_t candidates[] = {present, state_next_generation(present)};
+    const uint32_t next = state_next_generation(present);
+    const uint32_t candidates[] = {next, present, next};
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
 
         if (control_read(&instance->control, candidates[i], &state) != TSS2_RC_SUCCESS ||
-            !blobs_equal(&state.permanent, permanent))
+            !blobs_equal(&state.permanent, permanent) ||
+            (i == 0 && strcmp(state.boot_id, instance->boot_id) == 0))
             continue;
         if (candidates[i] != present)
             (void)control_flip(&instance->control, candidates[i], true);
@@ -147,6 +151,23 @@ static TSS2_RC orderly_reset(struct instance *instance, const struct tpm_state *
     return rc == TSS2_TCTI_RC_MEMORY ? rc : cold_start(instance);
 }
 
+/* Goes on from what swtpm stored when it stopped. False if it left nothing of use. */
+static bool resume_from_swtpm(struct instance *instance)
+{
+    BLOB_SCOPE struct blob running = {NULL, 0};
+
+    return swtpm_running_read(&instance->directory, &running) &&
+           instance->tpm->operations->start(instance->tpm, &instance->permanent, &running) ==
+               TSS2_RC_SUCCESS &&
+           swtpm_running_adopt(instance) == TPM2_RC_SUCCESS &&
+           state_publish(instance, true) == TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC start_unpublished(struct instance *instance)
+{
+    return resume_from_swtpm(instance) ? TSS2_RC_SUCCESS : cold_start(instance);
+}
+
 static TSS2_RC start_from(struct instance *instance, struct blob *take_permanent)
 {
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
@@ -164,8 +185,9 @@ static TSS2_RC start_from(struct instance *instance, struct blob *take_permanent
          * Not while others go on with it. */
         if (directory_is_shared(&instance->directory))
             return name_file(instance, rc);
+        return cold_start(instance);
     }
-    return cold_start(instance);
+    return start_unpublished(instance);
 }
 
 TSS2_RC power_on(struct instance *instance)
@@ -190,6 +212,9 @@ TSS2_RC power_on(struct instance *instance)
                   CONTROL_FILE);
         return name_file(instance, TSS2_TCTI_RC_IO_ERROR);
     }
+    /* Once another state is published, it would be a step back. */
+    if (rc == TSS2_RC_SUCCESS)
+        rc = directory_remove(&instance->directory, SWTPM_VOLATILE_FILE);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS ||

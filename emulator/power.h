@@ -6,8 +6,9 @@
 /* Starts the TPM of an instance whose parts are open, under the directory's lock:
  * - others run it, or ran it since the machine started: goes on from there,
  *   with no TPM2_Startup, so that no exit, however unclean, counts as a try;
- * - the machine was started since, or swtpm changed the permanent state:
+ * - the machine was started since, or swtpm changed the permanent state alone:
  *   a TPM reset, orderly if the volatile state is still there;
+ * - swtpm ran it, and stored its volatile state as well: goes on from there;
  * - nothing there: manufactures, with lockout parameters that a developer
  *   survives (32 tries, one given back each 10 s, lockout authorization
  *   usable again after 10 s) and empty hierarchy authorizations.

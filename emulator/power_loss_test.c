@@ -413,6 +413,79 @@ static void a_manufacture_outlives_a_power_loss(void **state)
     free_log(&log);
 }
 
+/* --- orderly indexes ------------------------------------------------------------------- */
+
+#define ORDERLY_INDEX 0x01800003u
+#define STEPS 4
+
+static uint32_t define_orderly_counter(TSS2_TCTI_CONTEXT *context)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_DefineSpace);
+    add_u32(&m, TPM2_RH_OWNER);
+    add_password(&m, "");
+    add_u16(&m, 0);
+    add_u16(&m, 14);
+    add_u32(&m, ORDERLY_INDEX);
+    add_u16(&m, TPM2_ALG_SHA256);
+    add_u32(&m, TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA | TPMA_NV_ORDERLY |
+                    TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT);
+    add_u16(&m, 0);
+    add_u16(&m, 8);
+    return run(context, &m, &response);
+}
+
+/* Such a counter lives in memory alone. It may leap in a power loss, but what it
+ * once said it must not say again. */
+static void an_orderly_counter_never_goes_back(void **state)
+{
+    char template[PATH_MAX], path[PATH_MAX], image[PATH_MAX];
+    struct log log = {.count = 0};
+    size_t answered_after[STEPS];
+    uint64_t answered[STEPS];
+    TSS2_TCTI_CONTEXT *context = test_open(test_path(*state, "template", template));
+    struct disk disk;
+
+    assert_int_equal(define_orderly_counter(context), TPM2_RC_SUCCESS);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(increment(context, ORDERLY_INDEX), TPM2_RC_SUCCESS);
+    test_close(context);
+    copy_directory(template, test_path(*state, "tpm", path));
+    context = test_open(path);
+    disk_watch(record, &log);
+    for (int i = 0; i < STEPS; i++) {
+        assert_int_equal(increment(context, ORDERLY_INDEX), TPM2_RC_SUCCESS);
+        answered_after[i] = log.count;
+        answered[i] = read_counter(context, ORDERLY_INDEX);
+        for (int more = 0; more < i; more++)
+            assert_int_equal(extend_pcr(context, 16), TPM2_RC_SUCCESS);
+    }
+    disk_watch(NULL, NULL);
+    test_close(context);
+    load_disk(template, &disk);
+    (void)test_path(*state, "image", image);
+    for (size_t after = 0; after <= log.count; after++) {
+        uint64_t least = answered[0] - 1;
+
+        if (after > 0)
+            apply(&disk, &log.entries[after - 1]);
+        for (int i = 0; i < STEPS; i++)
+            if (answered_after[i] <= after)
+                least = answered[i];
+        for (int sectors = 0; sectors < SECTORS_KINDS; sectors++) {
+            test_remove(image);
+            write_image(&disk, image, true, (enum sectors)sectors);
+            reboot(image);
+            context = test_open(image);
+            assert_in_range(read_counter(context, ORDERLY_INDEX), least, answered[STEPS - 1] + 512);
+            test_close(context);
+        }
+    }
+    free_disk(&disk);
+    free_log(&log);
+}
+
 /* The directory itself: each that was made is synced into its parent. */
 static void a_new_directory_is_synced_into_its_parents(void **state)
 {
@@ -445,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FAST_TEST(what_was_answered_outlives_a_power_loss),
         FAST_TEST(a_manufacture_outlives_a_power_loss),
+        FAST_TEST(an_orderly_counter_never_goes_back),
         FAST_TEST(a_new_directory_is_synced_into_its_parents),
     };
 

@@ -7,79 +7,24 @@
 #include <stdlib.h>
 #include <tss2/tss2_tpm2_types.h>
 
-#define HANDLES_AT_ONCE 254
 #define READ_AT_ONCE 1024
-
-/* Leaves *ret at the list of the capability's values. */
-static uint32_t get_capability(struct tpm_backend *tpm, uint32_t capability, uint32_t property,
-                               uint32_t count, struct message *response, bool *ret_more,
-                               struct answer *ret)
-{
-    struct message command;
-    uint32_t rc;
-
-    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
-    build_u32(&command, capability);
-    build_u32(&command, property);
-    build_u32(&command, count);
-    rc = tpm_run(tpm, &command, response);
-    if (rc != TPM2_RC_SUCCESS)
-        return rc;
-    *ret = answer_from(response, HEADER_SIZE);
-    *ret_more = answer_u8(ret) != 0;
-    return answer_u32(ret) == capability ? TPM2_RC_SUCCESS : TPM2_RC_FAILURE;
-}
-
-uint32_t query_property(struct tpm_backend *tpm, uint32_t property, uint32_t *ret)
-{
-    struct message response;
-    struct answer answer;
-    bool more, present;
-    uint32_t value;
-    uint32_t rc =
-        get_capability(tpm, TPM2_CAP_TPM_PROPERTIES, property, 1, &response, &more, &answer);
-
-    if (rc != TPM2_RC_SUCCESS)
-        return rc;
-    present = answer_u32(&answer) == 1 && answer_u32(&answer) == property;
-    value = present ? answer_u32(&answer) : 0;
-    if (answer.cut)
-        return TPM2_RC_FAILURE;
-    *ret = value;
-    return TPM2_RC_SUCCESS;
-}
-
-static uint32_t query_some_handles(struct tpm_backend *tpm, uint32_t first,
-                                   struct handle_list *list, bool *ret_more)
-{
-    struct message response;
-    struct answer answer;
-    uint32_t rc, count;
-
-    rc =
-        get_capability(tpm, TPM2_CAP_HANDLES, first, HANDLES_AT_ONCE, &response, ret_more, &answer);
-    if (rc != TPM2_RC_SUCCESS)
-        return rc;
-    count = answer_u32(&answer);
-    if (answer.cut || answer.left != (size_t)count * 4 || count > HANDLES_MAX - list->count)
-        return TPM2_RC_FAILURE;
-    for (uint32_t i = 0; i < count; i++)
-        list->handles[list->count++] = answer_u32(&answer);
-    *ret_more = *ret_more && count > 0;
-    return TPM2_RC_SUCCESS;
-}
 
 uint32_t query_handles(struct tpm_backend *tpm, uint32_t first, struct handle_list *ret)
 {
-    bool more = true;
+    size_t count = 1;
 
     ret->count = 0;
-    while (more) {
+    while (count > 0) {
         uint32_t next = ret->count ? ret->handles[ret->count - 1] + 1 : first;
-        uint32_t rc = query_some_handles(tpm, next, ret, &more);
+        uint32_t rc;
 
+        if (ret->count == HANDLES_MAX)
+            return TPM2_RC_FAILURE;
+        rc = tpm_read_handles(tpm, next, ret->handles + ret->count, HANDLES_MAX - ret->count,
+                              &count);
         if (rc != TPM2_RC_SUCCESS)
             return rc;
+        ret->count += count;
     }
     return TPM2_RC_SUCCESS;
 }

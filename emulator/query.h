@@ -6,9 +6,6 @@
 /* What a TPM tells of itself. All return its response code; an answer that is
  * not what part 3 says is TPM2_RC_FAILURE. *ret is set on success alone. */
 
-/* TPM2_GetCapability(TPM_CAP_TPM_PROPERTIES); 0 for a property that it lacks. */
-uint32_t query_property(struct tpm_backend *tpm, uint32_t property, uint32_t *ret);
-
 /* More than the memory of libtpms has room for. */
 #define HANDLES_MAX 4096
 

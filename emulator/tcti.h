@@ -20,6 +20,7 @@
  *   signet.state     the running state that the processes share; a machine that
  *                    was started anew makes it a TPM reset
  *   signet.lock, .lock  locks
+ *   signet.chip      whose turn it is, and sessions saved, if a profile is used
  */
 const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 

@@ -1,53 +1,63 @@
 #include "emulator/behaviour/inquiry.h"
 
+#include "emulator/build.h"
 #include "emulator/command.h"
 
 #include <tss2/tss2_tpm2_types.h>
 
 #define PAGE 254u
-#define COUNT_AT (HEADER_SIZE + 5)
-#define LIST_AT (HEADER_SIZE + 9)
 #define SAVED_SESSION_FIRST 0x03000000u
 #define SESSION_NUMBER 0x00ffffffu
 
-/* Runs a command of a code and up to three words. */
+/* TCG EK Credential Profile: the indexes of EK certificates and templates. */
+#define MANUFACTURERS_FIRST 0x01c00000u
+#define MANUFACTURERS_LAST 0x01c07fffu
+
+/* Runs a command of up to three words. */
 static bool ask(struct stage *below, uint32_t code, const uint32_t *words, size_t count,
                 struct message *response)
 {
     struct message command;
     struct exchange exchange = {.command = &command, .response = response};
 
-    command.size = HEADER_SIZE + count * 4;
-    put_u16(command.bytes, TPM2_ST_NO_SESSIONS);
-    put_u32(command.bytes + 2, (uint32_t)command.size);
-    put_u32(command.bytes + 6, code);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, code);
     for (size_t i = 0; i < count; i++)
-        put_u32(command.bytes + HEADER_SIZE + i * 4, words[i]);
+        build_u32(&command, words[i]);
+    build_end(&command);
     stage_run(below, &exchange);
     return exchange.lost == TSS2_RC_SUCCESS && response_code(response) == TPM2_RC_SUCCESS;
 }
 
+/* One page of a list of handles; *ret_next is where the next begins, 0 if none does. */
+static bool visit_page(struct message *response, inquiry_visitor visitor, void *context,
+                       uint32_t *ret_next)
+{
+    struct answer answer = answer_from(response, HEADER_SIZE);
+    bool more = answer_u8(&answer) != 0;
+    uint32_t count, handle = 0;
+
+    (void)answer_u32(&answer);
+    count = answer_u32(&answer);
+    for (uint32_t i = 0; i < count; i++) {
+        handle = answer_u32(&answer);
+        if (answer.cut || !visitor(context, handle))
+            return false;
+    }
+    *ret_next = more && count > 0 ? handle + 1 : 0;
+    return true;
+}
+
 void inquiry_handles(struct stage *below, uint32_t first, inquiry_visitor visitor, void *context)
 {
-    uint32_t from = first, count;
     struct message response;
 
-    do {
-        const uint32_t words[] = {TPM2_CAP_HANDLES, from, PAGE};
+    while (first != 0) {
+        const uint32_t words[] = {TPM2_CAP_HANDLES, first, PAGE};
 
-        if (!ask(below, TPM2_CC_GetCapability, words, 3, &response) || response.size < LIST_AT)
+        if (!ask(below, TPM2_CC_GetCapability, words, 3, &response) ||
+            !visit_page(&response, visitor, context, &first))
             return;
-        count = get_u32(response.bytes + COUNT_AT);
-        if (response.size != LIST_AT + (size_t)count * 4)
-            return;
-        for (uint32_t i = 0; i < count; i++) {
-            uint32_t handle = get_u32(response.bytes + LIST_AT + (size_t)i * 4);
-
-            if (!visitor(context, handle))
-                return;
-            from = handle + 1;
-        }
-    } while (count > 0 && response.bytes[HEADER_SIZE] != 0);
+    }
 }
 
 struct search {
@@ -89,18 +99,26 @@ struct room {
     uint32_t used;
 };
 
-/* NV_ReadPublic: TPM2B_NV_PUBLIC of index, hash, attributes, TPM2B policy, size */
+/* TPM2B_NV_PUBLIC: index, hash, attributes, policy, size */
+static uint16_t size_of_index(const struct message *response)
+{
+    struct answer answer = answer_from(response, HEADER_SIZE);
+    struct answer area = answer_2b(&answer);
+
+    (void)answer_bytes(&area, 4 + 2 + 4);
+    (void)answer_2b(&area);
+    return answer_u16(&area);
+}
+
 static bool add_index(void *context, uint32_t handle)
 {
     struct room *room = context;
     struct message response;
-    size_t at = HEADER_SIZE + 2 + 4 + 2 + 4;
 
-    if (!ask(room->below, TPM2_CC_NV_ReadPublic, &handle, 1, &response) || response.size < at + 2)
+    if (handle >= MANUFACTURERS_FIRST && handle <= MANUFACTURERS_LAST)
         return true;
-    at += 2 + (size_t)get_u16(response.bytes + at);
-    if (response.size >= at + 2)
-        room->used += get_u16(response.bytes + at);
+    if (ask(room->below, TPM2_CC_NV_ReadPublic, &handle, 1, &response))
+        room->used += size_of_index(&response);
     return true;
 }
 

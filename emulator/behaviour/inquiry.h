@@ -16,7 +16,8 @@ void inquiry_handles(struct stage *below, uint32_t first, inquiry_visitor visito
 /* How many persistent objects there are. *ret_taken: `handle` is one of them. */
 uint32_t inquiry_persistent(struct stage *below, uint32_t handle, bool *ret_taken);
 
-/* The bytes of data in all NV indexes together. */
+/* The bytes of data in all NV indexes together, but for the manufacturer's (the EK
+ * certificates): data sheets tell what is left beside these. */
 uint32_t inquiry_nv_used(struct stage *below);
 
 /* Is that session among the saved ones? */

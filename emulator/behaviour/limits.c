@@ -86,18 +86,24 @@ static bool watches_gap(const struct limits *limits)
 
 /* Rows of sessions that are gone by other ways than commands of a client with this
  * profile, as by a restart of the machine, are dropped. */
-static bool gap_is_reached(const struct limits *limits, struct stage *below,
-                           struct chip_sessions *sessions)
+static bool gap_is_reached(const struct limits *limits, struct stage *below)
 {
-    for (unsigned i = 0; i < CHIP_SESSIONS_MAX; i++) {
-        struct chip_session *row = &sessions->rows[i];
+    struct chip_sessions sessions;
+    bool dropped = false;
 
-        if (row->handle == 0 || sessions->saves + 1 - row->saved <= limits->profile->context_gap)
+    chip_read_sessions(limits->chip, &sessions);
+    for (unsigned i = 0; i < CHIP_SESSIONS_MAX; i++) {
+        struct chip_session *row = &sessions.rows[i];
+
+        if (row->handle == 0 || sessions.saves + 1 - row->saved <= limits->profile->context_gap)
             continue;
         if (inquiry_is_saved(below, row->handle))
             return true;
         row->handle = 0;
+        dropped = true;
     }
+    if (dropped)
+        chip_write_sessions(limits->chip, &sessions);
     return false;
 }
 
@@ -105,12 +111,9 @@ static bool is_past_gap(const struct limits *limits, struct stage *below,
                         const struct command *command)
 {
     bool saves = command->code == TPM2_CC_ContextSave && handle_is_session(command->handles[0]);
-    struct chip_sessions sessions;
 
-    if (!watches_gap(limits) || (!saves && command->code != TPM2_CC_StartAuthSession))
-        return false;
-    chip_read_sessions(limits->chip, &sessions);
-    return gap_is_reached(limits, below, &sessions);
+    return watches_gap(limits) && (saves || command->code == TPM2_CC_StartAuthSession) &&
+           gap_is_reached(limits, below);
 }
 
 uint32_t limits_check(struct limits *limits, struct stage *below, const struct command *command,

@@ -60,7 +60,7 @@ struct profile {
     uint32_t message_size; /* TPM_PT_MAX_COMMAND_SIZE, _RESPONSE_SIZE */
     uint32_t nv_index_size;
     uint32_t nv_piece_size; /* TPM_PT_NV_BUFFER_MAX */
-    uint32_t nv_room;       /* bytes of all NV indexes together */
+    uint32_t nv_room;       /* bytes of all NV indexes but the EK certificates */
     bool retries;           /* TPM_RC_RETRY to the first command of each code */
 
     struct profile_lockout lockout; /* 0 tries: none in particular */

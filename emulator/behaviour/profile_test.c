@@ -718,6 +718,20 @@ static void the_chip_says_its_name_and_its_slots(void **state)
     with_each_profile(*state, check_names);
 }
 
+/* 6 on the chip, 3 in libtpms. */
+static void without_a_resource_manager_the_slots_are_the_tpms_own(void **state)
+{
+    TSS2_TCTI_CONTEXT *tpm = open_as(*state, "amd-ftpm", ",rm=off" FASTEST);
+    uint32_t slots = get_property(tpm, TPM2_PT_HR_TRANSIENT_MIN);
+
+    assert_in_range(slots, 1, 6);
+    for (uint32_t i = 0; i < slots; i++)
+        assert_int_equal(create_key(tpm, "", (uint8_t)i, KEY_PLAIN, NULL), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(tpm, "", 9, KEY_PLAIN, NULL), TPM2_RC_OBJECT_MEMORY);
+    assert_int_equal(get_property(tpm, TPM2_PT_HR_TRANSIENT_AVAIL), 0);
+    test_close(tpm);
+}
+
 static void assert_says_signet_embedded(TSS2_TCTI_CONTEXT *tpm)
 {
     char vendor[17] = {0};
@@ -846,7 +860,7 @@ static void a_killed_process_leaves_its_turn(void **state)
     TSS2_TCTI_CONTEXT *tpm = open_as(*state, "amd-ftpm", FASTEST);
     pid_t child = start_child(hold_the_turn, *state);
 
-    while (!turn_is_taken(*state))
+    for (int i = 0; i < 20000 && !turn_is_taken(*state); i++)
         (void)usleep(1000);
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(get_random(tpm, 8, NULL), TPM2_RC_SUCCESS);
@@ -871,21 +885,24 @@ static void a_command_lasts_as_long_as_the_chips(void **state)
 
 static int use_inherited(void *argument)
 {
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < TURNS; i++)
         CHILD_CHECK(get_random(argument, 8, NULL) == TPM2_RC_SUCCESS);
     return 0;
 }
 
-static void a_forked_child_has_turns_of_its_own(void **state)
+/* A lock is of an open file, which the two share at first. */
+static void a_forked_child_takes_turns_with_its_parent(void **state)
 {
-    TSS2_TCTI_CONTEXT *tpm = open_as(*state, "amd-ftpm", FASTEST);
+    TSS2_TCTI_CONTEXT *tpm = open_as(*state, "amd-ftpm", "");
+    double began;
     pid_t child;
 
     assert_int_equal(get_random(tpm, 8, NULL), TPM2_RC_SUCCESS);
+    began = now();
     child = start_child(use_inherited, tpm);
-    for (int i = 0; i < 100; i++)
-        assert_int_equal(get_random(tpm, 8, NULL), TPM2_RC_SUCCESS);
+    assert_int_equal(use_inherited(tpm), 0);
     assert_int_equal(wait_child(child), 0);
+    assert_true(now() - began >= 2 * TURNS * 0.0029);
     test_close(tpm);
 }
 
@@ -908,13 +925,14 @@ int main(void)
         TEST(a_chip_without_a_gap_counts_no_sessions),
         TEST(the_hostile_one_has_each_command_sent_again),
         TEST(the_chip_says_its_name_and_its_slots),
+        TEST(without_a_resource_manager_the_slots_are_the_tpms_own),
         TEST(without_a_profile_it_says_signet_embedded_and_has_no_limits),
         TEST(an_unknown_profile_is_refused_with_the_known_names),
         TEST(lockout_parameters_are_had_by_name),
         TEST(processes_on_one_directory_take_turns),
         TEST(a_killed_process_leaves_its_turn),
         TEST(a_command_lasts_as_long_as_the_chips),
-        TEST(a_forked_child_has_turns_of_its_own),
+        TEST(a_forked_child_takes_turns_with_its_parent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #include "emulator/behaviour/schedule.h"
 
+#include "emulator/behaviour/line.h"
 #include "emulator/error.h"
 #include "emulator/names.h"
 
@@ -8,140 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS_MAX 24
-#define NAME_ROOM 48
 #define NUMBER_MAX 1000000000u
 #define LENGTH_MAX 10000u
-#define BILLION 1000000000u
-#define TIME_MAX (600u * 1000000ull)
 #define NO_ANSWER_TIME 1000000u
-
-/* A slice of the text; not terminated. */
-struct word {
-    const char *start;
-    size_t length;
-};
-
-struct line {
-    const char *file;
-    unsigned number;
-    unsigned count;
-    unsigned at; /* the next word */
-    struct word words[WORDS_MAX];
-};
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static bool word_is(struct word word, const char *text)
-{
-    return strlen(text) == word.length && memcmp(word.start, text, word.length) == 0;
-}
-
-/* A word as a string, if there is room for it. */
-static bool word_copy(struct word word, char *ret, size_t room)
-{
-    if (word.length >= room)
-        return false;
-    memcpy(ret, word.start, word.length);
-    ret[word.length] = '\0';
-    return true;
-}
-
-/* A word that is fit to be shown. */
-static void word_show(struct word word, char ret[NAME_ROOM])
-{
-    size_t length = word.length < NAME_ROOM - 1 ? word.length : NAME_ROOM - 1;
-
-    for (size_t i = 0; i < length; i++)
-        ret[i] = word.start[i] >= ' ' && word.start[i] <= '~' ? word.start[i] : '?';
-    ret[length] = '\0';
-}
-
-static bool line_ends(const struct line *line)
-{
-    return line->at == line->count;
-}
-
-/* The next word is not what could stand there. */
-static TSS2_RC refuse(const struct line *line, const char *what, const char *expected)
-{
-    char shown[NAME_ROOM];
-    bool ends = line_ends(line);
-
-    word_show(line->words[ends ? line->count - 1 : line->at], shown);
-    if (ends)
-        error_set("%.200s:%u: the line ends after '%s'; expected: %s", line->file, line->number,
-                  shown, expected);
-    else
-        error_set("%.200s:%u: '%s' %s; expected: %s", line->file, line->number, shown, what,
-                  expected);
-    return TSS2_TCTI_RC_BAD_VALUE;
-}
-
-/* Steps over these words if they come next. */
-static bool take(struct line *line, const char *phrase)
-{
-    unsigned at = line->at;
-
-    while (*phrase != '\0') {
-        size_t length = strcspn(phrase, " ");
-
-        if (at == line->count || line->words[at].length != length ||
-            memcmp(line->words[at].start, phrase, length) != 0)
-            return false;
-        at++;
-        phrase += length;
-        phrase += *phrase == ' ';
-    }
-    line->at = at;
-    return true;
-}
-
-/* Digits alone, or 0x and hexadecimal ones. */
-static bool word_number(struct word word, uint64_t *ret)
-{
-    char text[NAME_ROOM], *end;
-    uint64_t number;
-
-    if (!word_copy(word, text, sizeof(text)) || text[0] < '0' || text[0] > '9')
-        return false;
-    errno = 0;
-    number = strtoull(text, &end, strncmp(text, "0x", 2) == 0 ? 16 : 10);
-    if (*end != '\0' || errno != 0)
-        return false;
-    *ret = number;
-    return true;
-}
-
-static TSS2_RC read_number(struct line *line, uint32_t least, uint32_t most, uint32_t *ret)
-{
-    uint64_t number;
-    char expected[64];
-
-    if (!line_ends(line) && word_number(line->words[line->at], &number) && number >= least &&
-        number <= most) {
-        line->at++;
-        *ret = (uint32_t)number;
-        return TSS2_RC_SUCCESS;
-    }
-    (void)snprintf(expected, sizeof(expected), "a number from %u to %u", least, most);
-    return refuse(line, "does not do here", expected);
-}
 
 /* --- WHICH ---------------------------------------------------------------- */
 
 static TSS2_RC read_command(struct line *line, struct word word, struct rule *rule)
 {
-    char name[NAME_ROOM];
+    char name[WORD_ROOM];
 
     if (rule->command_count == RULE_COMMANDS_MAX)
-        return refuse(line, "has too many commands", "at most 16 of them; or a second rule");
+        return line_refuse(line, "has too many commands", "at most 16 of them; or a second rule");
     if (!word_copy(word, name, sizeof(name)) ||
         !command_from_name(name, &rule->commands[rule->command_count])) {
-        char shown[NAME_ROOM];
+        char shown[WORD_ROOM];
 
         word_show(word, shown);
         error_set("%.200s:%u: there is no command '%s'; expected: names as NV_Write (TPM 2.0 "
@@ -160,7 +42,7 @@ static TSS2_RC read_which(struct line *line, struct rule *rule)
     const char *end = list.start + list.length;
     TSS2_RC rc = TSS2_RC_SUCCESS;
 
-    if (take(line, "any"))
+    if (line_take(line, "any"))
         return rc;
     for (const char *at = list.start; rc == TSS2_RC_SUCCESS && at <= end;) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
@@ -175,39 +57,12 @@ static TSS2_RC read_which(struct line *line, struct rule *rule)
 
 /* --- WHEN ----------------------------------------------------------------- */
 
-/* "0.01", in units of 10^-9, whatever the locale says of decimal points. */
-static bool word_probability(struct word word, uint32_t *ret)
-{
-    uint64_t value = 0;
-    uint32_t unit = BILLION;
-    bool after_point = false, digits = false;
-
-    for (size_t i = 0; i < word.length; i++) {
-        char c = word.start[i];
-
-        if (c == '.' && !after_point) {
-            after_point = true;
-            continue;
-        }
-        if (c < '0' || c > '9' || (after_point && unit == 1))
-            return false;
-        digits = true;
-        if (after_point)
-            unit /= 10;
-        value = after_point ? value + (uint64_t)(c - '0') * unit
-                            : value * 10 + (uint64_t)(c - '0') * BILLION;
-        if (value > BILLION)
-            return false;
-    }
-    *ret = (uint32_t)value;
-    return digits;
-}
-
 static TSS2_RC read_probability(struct line *line, struct rule *rule)
 {
     rule->when = WHEN_PROBABILITY;
     if (line_ends(line) || !word_probability(line->words[line->at], &rule->number))
-        return refuse(line, "is no probability", "0 to 1, with up to 9 places after the point");
+        return line_refuse(line, "is no probability",
+                           "0 to 1, with up to 9 places after the point");
     line->at++;
     return TSS2_RC_SUCCESS;
 }
@@ -219,20 +74,20 @@ static TSS2_RC read_when(struct line *line, struct rule *rule)
     rule->when = WHEN_FROM;
     rule->number = 1;
     rule->length = 1;
-    if (take(line, "at")) {
-        rc = read_number(line, 1, NUMBER_MAX, &rule->number);
-    } else if (take(line, "every")) {
+    if (line_take(line, "at")) {
+        rc = line_number(line, 1, NUMBER_MAX, &rule->number);
+    } else if (line_take(line, "every")) {
         rule->when = WHEN_EVERY;
-        rc = read_number(line, 1, NUMBER_MAX, &rule->number);
-    } else if (take(line, "probability")) {
+        rc = line_number(line, 1, NUMBER_MAX, &rule->number);
+    } else if (line_take(line, "probability")) {
         rc = read_probability(line, rule);
     } else {
         rule->length = 0;
-        if (take(line, "from"))
-            rc = read_number(line, 1, NUMBER_MAX, &rule->number);
+        if (line_take(line, "from"))
+            rc = line_number(line, 1, NUMBER_MAX, &rule->number);
     }
-    if (rc == TSS2_RC_SUCCESS && take(line, "for"))
-        rc = read_number(line, 1, LENGTH_MAX, &rule->length);
+    if (rc == TSS2_RC_SUCCESS && line_take(line, "for"))
+        rc = line_number(line, 1, LENGTH_MAX, &rule->length);
     return rc;
 }
 
@@ -240,45 +95,20 @@ static TSS2_RC read_when(struct line *line, struct rule *rule)
 
 static TSS2_RC read_code(struct line *line, struct rule *rule)
 {
-    char name[NAME_ROOM];
+    char name[WORD_ROOM];
 
     if (line_ends(line) || !word_copy(line->words[line->at], name, sizeof(name)) ||
         !response_code_from_name(name, &rule->value))
-        return refuse(line, "is no response code",
-                      "a name as LOCKOUT (TPM 2.0 Library part 2, TPM_RC) or a number");
+        return line_refuse(line, "is no response code",
+                           "a name as LOCKOUT (TPM 2.0 Library part 2, TPM_RC) or a number");
     line->at++;
     return TSS2_RC_SUCCESS;
-}
-
-/* "250ms" */
-static bool word_time(struct word word, uint64_t *ret)
-{
-    static const struct {
-        const char *name;
-        uint32_t microseconds;
-    } units[] = {{"us", 1}, {"ms", 1000}, {"s", 1000000}};
-    struct word digits = {word.start, 0};
-    struct word unit;
-    uint64_t number;
-
-    while (digits.length < word.length && word.start[digits.length] >= '0' &&
-           word.start[digits.length] <= '9')
-        digits.length++;
-    unit = (struct word){word.start + digits.length, word.length - digits.length};
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (!word_is(unit, units[i].name) || !word_number(digits, &number) ||
-            number > TIME_MAX / units[i].microseconds)
-            continue;
-        *ret = number * units[i].microseconds;
-        return true;
-    }
-    return false;
 }
 
 static TSS2_RC read_time(struct line *line, struct rule *rule)
 {
     if (line_ends(line) || !word_time(line->words[line->at], &rule->microseconds))
-        return refuse(line, "is no time", "a time up to 600s, as 40us, 250ms or 2s");
+        return line_refuse(line, "is no time", "a time up to 600s, as 40us, 250ms or 2s");
     line->at++;
     return TSS2_RC_SUCCESS;
 }
@@ -293,7 +123,7 @@ static TSS2_RC read_time_if_any(struct line *line, struct rule *rule)
 
 static TSS2_RC read_size(struct line *line, struct rule *rule)
 {
-    return read_number(line, 0, 4096, &rule->value);
+    return line_number(line, 0, 4096, &rule->value);
 }
 
 static TSS2_RC read_disk_error(struct line *line, struct rule *rule)
@@ -304,17 +134,17 @@ static TSS2_RC read_disk_error(struct line *line, struct rule *rule)
     } errors[] = {{"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EIO", EIO}, {"EROFS", EROFS}};
 
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-        if (take(line, errors[i].name)) {
+        if (line_take(line, errors[i].name)) {
             rule->value = (uint32_t)errors[i].error;
             return TSS2_RC_SUCCESS;
         }
-    return refuse(line, "is no error of a disk", "ENOSPC, EDQUOT, EIO or EROFS");
+    return line_refuse(line, "is no error of a disk", "ENOSPC, EDQUOT, EIO or EROFS");
 }
 
 static TSS2_RC read_operation_if_any(struct line *line, struct rule *rule)
 {
     rule->value = 1;
-    return line_ends(line) ? TSS2_RC_SUCCESS : read_number(line, 1, 1000, &rule->value);
+    return line_ends(line) ? TSS2_RC_SUCCESS : line_number(line, 1, 1000, &rule->value);
 }
 
 /* The longer phrase before the one that it begins with. */
@@ -352,7 +182,7 @@ static TSS2_RC unknown_fault(const struct line *line)
     for (size_t i = 0; i < FAULT_PHRASES; i++)
         length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "",
                                    faults[i].words);
-    return refuse(line, "is no fault", known);
+    return line_refuse(line, "is no fault", known);
 }
 
 static TSS2_RC read_what(struct line *line, struct rule *rule)
@@ -360,7 +190,7 @@ static TSS2_RC read_what(struct line *line, struct rule *rule)
     TSS2_RC rc = TSS2_RC_SUCCESS;
     size_t i = 0;
 
-    while (i < FAULT_PHRASES && !take(line, faults[i].words))
+    while (i < FAULT_PHRASES && !line_take(line, faults[i].words))
         i++;
     if (i == FAULT_PHRASES)
         return unknown_fault(line);
@@ -368,7 +198,7 @@ static TSS2_RC read_what(struct line *line, struct rule *rule)
     if (faults[i].read)
         rc = faults[i].read(line, rule);
     if (rc == TSS2_RC_SUCCESS && faults[i].can_follow_effect)
-        rule->after_effect = take(line, "after effect");
+        rule->after_effect = line_take(line, "after effect");
     return rc;
 }
 
@@ -380,7 +210,7 @@ static TSS2_RC read_rule(struct line *line, struct schedule *schedule)
     TSS2_RC rc;
 
     if (schedule->rule_count == SCHEDULE_RULES_MAX)
-        return refuse(line, "begins one rule too many", "at most 256 rules");
+        return line_refuse(line, "begins one rule too many", "at most 256 rules");
     rc = read_which(line, &rule);
     if (rc == TSS2_RC_SUCCESS)
         rc = read_when(line, &rule);
@@ -394,7 +224,7 @@ static TSS2_RC read_rule(struct line *line, struct schedule *schedule)
 static TSS2_RC read_seed(struct line *line, struct schedule *schedule)
 {
     if (line_ends(line) || !word_number(line->words[line->at], &schedule->seed))
-        return refuse(line, "is no seed", "a number below 2^64");
+        return line_refuse(line, "is no seed", "a number below 2^64");
     line->at++;
     return TSS2_RC_SUCCESS;
 }
@@ -402,9 +232,9 @@ static TSS2_RC read_seed(struct line *line, struct schedule *schedule)
 static TSS2_RC read_count_file(struct line *line, struct schedule *schedule)
 {
     if (schedule->count_file[0] != '\0')
-        return refuse(line, "is a second file of counts", "one for all rules");
+        return line_refuse(line, "is a second file of counts", "one for all rules");
     if (line_ends(line) || !word_copy(line->words[line->at], schedule->count_file, PATH_MAX))
-        return refuse(line, "is too long", "the path of a file, without blanks");
+        return line_refuse(line, "is too long", "the path of a file, without blanks");
     line->at++;
     return TSS2_RC_SUCCESS;
 }
@@ -413,47 +243,15 @@ static TSS2_RC read_line(struct line *line, struct schedule *schedule)
 {
     TSS2_RC rc;
 
-    if (take(line, "seed"))
+    if (line_take(line, "seed"))
         rc = read_seed(line, schedule);
-    else if (take(line, "count in"))
+    else if (line_take(line, "count in"))
         rc = read_count_file(line, schedule);
     else
         rc = read_rule(line, schedule);
     if (rc == TSS2_RC_SUCCESS && !line_ends(line))
-        rc = refuse(line, "is too much", "the end of the line");
+        rc = line_refuse(line, "is too much", "the end of the line");
     return rc;
-}
-
-/* Takes the line into words, up to its comment. */
-static TSS2_RC split(const char *start, const char *end, struct line *line)
-{
-    const char *comment = memchr(start, '#', (size_t)(end - start));
-    const char *stop = comment ? comment : end;
-
-    line->count = 0;
-    line->at = 0;
-    if (memchr(start, '\0', (size_t)(stop - start))) {
-        error_set("%.200s:%u: the line has a NUL byte; expected: text", line->file, line->number);
-        return TSS2_TCTI_RC_BAD_VALUE;
-    }
-    for (const char *at = start; at < stop;) {
-        const char *from;
-
-        while (at < stop && is_blank(*at))
-            at++;
-        from = at;
-        while (at < stop && !is_blank(*at))
-            at++;
-        if (at == from)
-            break;
-        if (line->count == WORDS_MAX) {
-            error_set("%.200s:%u: the line has more than %d words; expected: one rule on a line",
-                      line->file, line->number, WORDS_MAX);
-            return TSS2_TCTI_RC_BAD_VALUE;
-        }
-        line->words[line->count++] = (struct word){from, (size_t)(at - from)};
-    }
-    return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC read_text(const char *name, const char *text, size_t size, struct schedule *schedule)
@@ -467,7 +265,7 @@ static TSS2_RC read_text(const char *name, const char *text, size_t size, struct
         const char *stop = newline ? newline : end;
 
         line.number++;
-        rc = split(at, stop, &line);
+        rc = line_split(at, stop, &line);
         if (rc == TSS2_RC_SUCCESS && line.count > 0)
             rc = read_line(&line, schedule);
         at = stop + 1;

@@ -280,7 +280,7 @@ static void describe_tells_what_is_in_a_tpm(void **state)
                 "fact a 'vendor string: SW TPM'\n"
                 "fact a 'specification: 2.0 level 0 revision 1.[0-9]*'\n"
                 "fact a 'libtpms: [0-9]*[.][0-9]*[.][0-9]*'\n"
-                "fact a 'other processes: 1'\n"
+                "fact a 'other users: 1'\n"
                 "fact a 'sessions loaded: 1'\n"
                 "fact a 'owner authorisation set: no'\n"
                 "fact a 'failed tries: 0'\n"
@@ -294,7 +294,7 @@ static void describe_tells_what_is_in_a_tpm(void **state)
                 "fact a 'subject: .*2.23.133.2.1 = id:49424D00.*'\n"
                 "fact a \"last state write: $(date -u +%Y).*Z\"\n");
     test_close(context);
-    expect_done(*state, "fact a 'other processes: 0'; fact a 'sessions loaded: 0'\n");
+    expect_done(*state, "fact a 'other users: 0'; fact a 'sessions loaded: 0'\n");
 }
 
 static void describe_does_not_change_the_tpm(void **state)
@@ -565,10 +565,11 @@ static void import_replaces_a_tpm_only_by_force_and_unused(void **state)
     TSS2_TCTI_CONTEXT *context = open_named(*state, "b");
 
     furnish(context);
-    expect_done(*state,
-                "signet-tpm make a; signet-tpm export a file\n"
-                "fails 'b: there is a TPM already' signet-tpm import file b\n"
-                "fails 'b: 1 other process uses the TPM' signet-tpm import --force file b\n");
+    expect_done(
+        *state,
+        "signet-tpm make a; signet-tpm export a file\n"
+        "fails 'b: there is a TPM already' signet-tpm import file b\n"
+        "fails 'b: the TPM that is there has 1 other user' signet-tpm import --force file b\n");
     assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
     test_close(context);
     expect_done(*state, "signet-tpm import --force file b\n"

@@ -26,7 +26,7 @@ static uint32_t property(struct tpm_backend *tpm, uint32_t which)
 {
     uint32_t value = 0;
 
-    (void)query_property(tpm, which, &value);
+    (void)tpm_read_property(tpm, which, &value);
     return value;
 }
 
@@ -152,7 +152,7 @@ static TSS2_RC report_all(struct report *report, const char *path, const struct 
 
     report_text(report, "directory", "%s", path);
     report_identity(report, tpm);
-    report_number(report, "other_processes", snapshot->others);
+    report_number(report, "other_users", snapshot->others);
     report_number(report, "sessions_loaded", property(tpm, TPM2_PT_HR_LOADED));
     report_number(report, "sessions_active", property(tpm, TPM2_PT_HR_ACTIVE));
     report_last_write(report, path);

@@ -58,14 +58,14 @@ struct lockout {
 
 static TSS2_RC read_lockout(struct tpm_backend *tpm, struct lockout *ret)
 {
-    uint32_t rc = query_property(tpm, TPM2_PT_MAX_AUTH_FAIL, &ret->tries);
+    uint32_t rc = tpm_read_property(tpm, TPM2_PT_MAX_AUTH_FAIL, &ret->tries);
 
     if (rc == TPM2_RC_SUCCESS)
-        rc = query_property(tpm, TPM2_PT_LOCKOUT_INTERVAL, &ret->interval);
+        rc = tpm_read_property(tpm, TPM2_PT_LOCKOUT_INTERVAL, &ret->interval);
     if (rc == TPM2_RC_SUCCESS)
-        rc = query_property(tpm, TPM2_PT_LOCKOUT_RECOVERY, &ret->recovery);
+        rc = tpm_read_property(tpm, TPM2_PT_LOCKOUT_RECOVERY, &ret->recovery);
     if (rc == TPM2_RC_SUCCESS)
-        rc = query_property(tpm, TPM2_PT_PERMANENT, &ret->permanent);
+        rc = tpm_read_property(tpm, TPM2_PT_PERMANENT, &ret->permanent);
     return rc == TPM2_RC_SUCCESS ? TSS2_RC_SUCCESS : failed(TPM2_CC_GetCapability, rc);
 }
 

@@ -3,6 +3,7 @@
 #include "emulator/connection.h"
 #include "emulator/error.h"
 #include "emulator/libtpms.h"
+#include "emulator/permanent.h"
 #include "emulator/swtpm_file.h"
 #include "emulator/tpm.h"
 
@@ -44,8 +45,10 @@ static TSS2_RC read_published(struct instance *instance, struct snapshot *ret)
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    rc = control_read(&instance->control, control_generation(control_word(&instance->control)),
-                      &ret->state);
+    rc = permanent_settle(&instance->directory, &instance->control);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = control_read(&instance->control, control_generation(control_word(&instance->control)),
+                          &ret->state);
     if (rc == TSS2_RC_SUCCESS)
         ret->others = directory_count_others(&instance->directory);
     else

@@ -11,7 +11,7 @@
 
 struct snapshot {
     struct tpm_state state;
-    unsigned others; /* processes that use the TPM besides this one */
+    unsigned others; /* who use the TPM: processes, or threads of one */
 };
 
 void snapshot_free(struct snapshot *snapshot);

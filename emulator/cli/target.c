@@ -2,12 +2,11 @@
 
 #include "emulator/error.h"
 #include "emulator/identity/ek.h"
+#include "emulator/permanent.h"
 #include "emulator/state.h"
 #include "emulator/swtpm_file.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 static TSS2_RC refuse_presence(const struct directory *directory, bool force)
@@ -23,8 +22,8 @@ static TSS2_RC refuse_presence(const struct directory *directory, bool force)
     others = directory_count_others(directory);
     if (others == 0)
         return TSS2_RC_SUCCESS;
-    error_set("%s: %u other process%s the TPM that is there; end %s first", directory->path, others,
-              others == 1 ? " uses" : "es use", others == 1 ? "it" : "them");
+    error_set("%s: the TPM that is there has %u other user%s; end their programs first",
+              directory->path, others, others == 1 ? "" : "s");
     return TSS2_TCTI_RC_BAD_VALUE;
 }
 
@@ -46,40 +45,27 @@ TSS2_RC target_open(const char *path, bool force, struct directory *ret)
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC remove_file(const struct directory *directory, const char *name)
+TSS2_RC target_forget_ca(const struct directory *directory)
 {
-    if (unlinkat(directory->fd, name, 0) == 0 || errno == ENOENT)
-        return TSS2_RC_SUCCESS;
-    error_set("%s/%s: cannot remove: %s", directory->path, name, strerror(errno));
-    return TSS2_TCTI_RC_IO_ERROR;
-}
-
-void target_forget_ca(const struct directory *directory)
-{
-    (void)remove_file(directory, EK_CA_FILE);
+    return directory_remove(directory, EK_CA_FILE);
 }
 
 /* What ran there before must not be taken for a part of the new one. */
 static TSS2_RC remove_running(const struct directory *directory)
 {
-    TSS2_RC rc = remove_file(directory, CONTROL_FILE);
+    TSS2_RC rc = directory_remove(directory, CONTROL_FILE);
 
-    return rc == TSS2_RC_SUCCESS ? remove_file(directory, SWTPM_VOLATILE_FILE) : rc;
-}
-
-static TSS2_RC replace_permanent(const struct directory *directory, const struct blob *permanent)
-{
-    BLOB_SCOPE struct blob file = {NULL, 0};
-    TSS2_RC rc = swtpm_file_wrap(permanent, &file);
-
-    return rc == TSS2_RC_SUCCESS ? directory_replace(directory, SWTPM_PERMANENT_FILE, &file) : rc;
+    return rc == TSS2_RC_SUCCESS ? directory_remove(directory, SWTPM_VOLATILE_FILE) : rc;
 }
 
 TSS2_RC target_write(const struct directory *directory, const struct blob *permanent)
 {
-    TSS2_RC rc = remove_running(directory);
+    BLOB_SCOPE struct blob file = {NULL, 0};
+    TSS2_RC rc = swtpm_file_wrap(permanent, &file);
 
-    return rc == TSS2_RC_SUCCESS ? replace_permanent(directory, permanent) : rc;
+    if (rc == TSS2_RC_SUCCESS)
+        rc = remove_running(directory);
+    return rc == TSS2_RC_SUCCESS ? directory_replace(directory, SWTPM_PERMANENT_FILE, &file) : rc;
 }
 
 TSS2_RC target_write_running(const struct directory *directory, const struct tpm_state *state)
@@ -93,7 +79,7 @@ TSS2_RC target_write_running(const struct directory *directory, const struct tpm
     if (rc == TSS2_RC_SUCCESS)
         rc = control_write(&control, generation, state);
     if (rc == TSS2_RC_SUCCESS)
-        rc = replace_permanent(directory, &state->permanent);
+        rc = permanent_write(directory, &control, generation, &state->permanent);
     if (rc == TSS2_RC_SUCCESS)
         (void)control_flip(&control, generation, true);
     return rc;

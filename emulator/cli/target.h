@@ -18,6 +18,6 @@ TSS2_RC target_write_running(const struct directory *directory, const struct tpm
 TSS2_RC target_write(const struct directory *directory, const struct blob *permanent);
 
 /* Removes the certificate of the CA of another TPM. */
-void target_forget_ca(const struct directory *directory);
+TSS2_RC target_forget_ca(const struct directory *directory);
 
 #endif

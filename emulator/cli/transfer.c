@@ -130,8 +130,8 @@ static TSS2_RC import_state(const char *file, const char *path, bool force)
         rc = target_open(path, force, &directory);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    target_forget_ca(&directory);
-    return target_write(&directory, &permanent);
+    rc = target_forget_ca(&directory);
+    return rc == TSS2_RC_SUCCESS ? target_write(&directory, &permanent) : rc;
 }
 
 enum cli_status import_run(const struct cli_command *command, int argc, char **argv)

@@ -131,7 +131,7 @@ static uint32_t write_some(struct tpm_backend *tpm, uint32_t index, const struct
 
 static TSS2_RC store(struct tpm_backend *tpm, uint32_t index, const struct blob *certificate)
 {
-    uint32_t most = 0, rc = query_property(tpm, TPM2_PT_NV_INDEX_MAX, &most);
+    uint32_t most = 0, rc = tpm_read_property(tpm, TPM2_PT_NV_INDEX_MAX, &most);
 
     if (rc != TPM2_RC_SUCCESS)
         return failed("TPM2_GetCapability", rc);
@@ -175,7 +175,7 @@ static TSS2_RC read_facts(struct tpm_backend *tpm, struct tpm_facts *ret)
     };
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        uint32_t rc = query_property(tpm, wanted[i].property, wanted[i].to);
+        uint32_t rc = tpm_read_property(tpm, wanted[i].property, wanted[i].to);
 
         if (rc != TPM2_RC_SUCCESS)
             return failed("TPM2_GetCapability", rc);
