@@ -1,6 +1,7 @@
 #include "emulator/chain.h"
 
 #include "emulator/behaviour/faults.h"
+#include "emulator/behaviour/profile.h"
 #include "emulator/behaviour/profile_stage.h"
 #include "emulator/behaviour/watch.h"
 
@@ -30,11 +31,13 @@ static const struct stage_operations last_operations = {last_run, last_close};
 static TSS2_RC last_open(const struct conf *conf, struct chain *chain)
 {
     struct last_stage *last = calloc(1, sizeof(*last));
+    struct tpm_order order = {.endorsement.none = conf->no_ek};
     TSS2_RC rc;
 
     if (!last)
         return TSS2_TCTI_RC_MEMORY;
-    rc = connection_open(conf, &last->connection);
+    (void)profile_lockout(conf->profile, &order.lockout);
+    rc = connection_open(conf, &order, &last->connection);
     if (rc != TSS2_RC_SUCCESS) {
         free(last);
         return rc;

@@ -24,9 +24,9 @@ static void link_to(struct connection *connection, struct instance *instance)
     instance->connections = connection;
 }
 
-TSS2_RC connection_open(const struct conf *conf, struct connection **ret)
+TSS2_RC connection_open(const struct conf *conf, const struct tpm_order *order,
+                        struct connection **ret)
 {
-    static const struct ek_order without_ek = {.none = true};
     struct connection *connection = calloc(1, sizeof(*connection));
     struct instance *instance = NULL;
     TSS2_RC rc;
@@ -34,7 +34,7 @@ TSS2_RC connection_open(const struct conf *conf, struct connection **ret)
     if (!connection)
         return TSS2_TCTI_RC_MEMORY;
     connection->bare = conf->bare;
-    rc = registry_acquire(conf->directory, conf->no_ek ? &without_ek : NULL, &instance);
+    rc = registry_acquire(conf->directory, order, &instance);
     if (rc == TSS2_RC_SUCCESS) {
         rc = instance_enter(instance);
         if (rc != TSS2_RC_SUCCESS)

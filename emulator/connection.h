@@ -5,8 +5,10 @@
 #include "emulator/instance.h"
 #include "emulator/power.h"
 
-/* Connects to the TPM of a state directory; powers it on if need be. */
-TSS2_RC connection_open(const struct conf *conf, struct connection **ret);
+/* Connects to the TPM of a state directory; powers it on if need be.
+ * A TPM that has to be made is made by the order, which may be NULL. */
+TSS2_RC connection_open(const struct conf *conf, const struct tpm_order *order,
+                        struct connection **ret);
 
 /* Flushes what the connection made and left loaded, and frees it. */
 void connection_close(struct connection *connection);

@@ -5,6 +5,7 @@
 #include "emulator/command.h"
 #include "emulator/control.h"
 #include "emulator/directory.h"
+#include "emulator/order.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -53,7 +54,7 @@ struct instance {
     uint64_t commands_run;
 
     /* How to certify the keys of a TPM that is made; NULL: as by default. Borrowed. */
-    const struct ek_order *endorsement;
+    struct tpm_order order;
     bool manufactured; /* here and now */
 
     /* Which published state the TPM runs, and what of it must be published again. */

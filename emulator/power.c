@@ -16,8 +16,8 @@
 #include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
 
-#define LOCKOUT_MAX_TRIES 32
-#define LOCKOUT_RECOVERY_SECONDS 10
+static const struct lockout_parameters forgiving = {
+    .max_tries = 32, .recovery_seconds = 10, .lockout_recovery_seconds = 10};
 
 static void read_boot_id(char boot_id[BOOT_ID_SIZE])
 {
@@ -99,19 +99,19 @@ static TSS2_RC keep_stored(struct instance *instance)
 static TSS2_RC manufacture(struct instance *instance)
 {
     TSS2_RC rc = instance->tpm->operations->start(instance->tpm, NULL, NULL);
+    const struct lockout_parameters *order = &instance->order.lockout;
     uint32_t lockout;
 
     if (rc == TSS2_RC_SUCCESS)
         rc = startup(instance, TPM2_SU_CLEAR);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    lockout = tpm_set_lockout(instance->tpm, LOCKOUT_MAX_TRIES, LOCKOUT_RECOVERY_SECONDS,
-                              LOCKOUT_RECOVERY_SECONDS);
+    lockout = tpm_set_lockout(instance->tpm, order->max_tries ? order : &forgiving);
     if (lockout != TPM2_RC_SUCCESS) {
         error_set("TPM2_DictionaryAttackParameters fails with 0x%x", lockout);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
-    rc = ek_certify(instance->tpm, &instance->directory, instance->endorsement);
+    rc = ek_certify(instance->tpm, &instance->directory, &instance->order.endorsement);
     if (rc == TSS2_RC_SUCCESS)
         rc = state_publish(instance, true);
     instance->manufactured = rc == TSS2_RC_SUCCESS;

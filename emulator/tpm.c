@@ -52,17 +52,16 @@ uint32_t tpm_stir_random(struct tpm_backend *tpm)
     return rc;
 }
 
-uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t recovery_seconds,
-                         uint32_t lockout_recovery_seconds)
+uint32_t tpm_set_lockout(struct tpm_backend *tpm, const struct lockout_parameters *lockout)
 {
     struct message command, response;
 
     build_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
     build_u32(&command, TPM2_RH_LOCKOUT);
     build_empty_password(&command);
-    build_u32(&command, max_tries);
-    build_u32(&command, recovery_seconds);
-    build_u32(&command, lockout_recovery_seconds);
+    build_u32(&command, lockout->max_tries);
+    build_u32(&command, lockout->recovery_seconds);
+    build_u32(&command, lockout->lockout_recovery_seconds);
     return tpm_run(tpm, &command, &response);
 }
 

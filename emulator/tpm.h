@@ -3,6 +3,7 @@
 
 #include "emulator/backend.h"
 #include "emulator/command.h"
+#include "emulator/order.h"
 
 /* The commands that the sharing itself sends to its TPM. All return the TPM's
  * response code, TPM2_RC_SUCCESS if it was done. */
@@ -18,8 +19,7 @@ uint32_t tpm_shutdown(struct tpm_backend *tpm, uint16_t type);
 uint32_t tpm_stir_random(struct tpm_backend *tpm);
 
 /* TPM2_DictionaryAttackParameters with the empty lockout authorization. */
-uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t recovery_seconds,
-                         uint32_t lockout_recovery_seconds);
+uint32_t tpm_set_lockout(struct tpm_backend *tpm, const struct lockout_parameters *lockout);
 
 /* TPM2_GetCapability: the commands; those under command audit (as attributes that
  * are not 0); the handles of a type, from its first one on, as many as there is

@@ -1,6 +1,8 @@
 #ifndef EMULATOR_BEHAVIOUR_PROFILE_H
 #define EMULATOR_BEHAVIOUR_PROFILE_H
 
+#include "emulator/order.h"
+
 #include "emulator/behaviour/latency.h"
 
 #include <stddef.h>
@@ -27,13 +29,6 @@ enum time_kind {
     TIME_NV_CHANGE,
     TIME_OTHER,
     TIME_KINDS
-};
-
-/* The parameters of TPM2_DictionaryAttackParameters, as chips are delivered. */
-struct profile_lockout {
-    uint32_t max_tries;
-    uint32_t recovery_seconds;
-    uint32_t lockout_recovery_seconds;
 };
 
 /* A chip as its clients see it. Lists end in 0; a NULL list and a limit of 0
@@ -63,7 +58,7 @@ struct profile {
     uint32_t nv_room;       /* bytes of all NV indexes but the EK certificates */
     bool retries;           /* TPM_RC_RETRY to the first command of each code */
 
-    struct profile_lockout lockout; /* 0 tries: none in particular */
+    struct lockout_parameters lockout; /* 0 tries: none in particular */
     struct figure times[TIME_MEASURED_KINDS];
 };
 
@@ -86,6 +81,6 @@ bool profile_lacks_command(const struct profile *profile, uint32_t code);
 
 /* The lockout parameters of a new TPM of that kind. False, and *ret untouched: the
  * name is "" or unknown, or the profile has none. */
-bool profile_lockout(const char *name, struct profile_lockout *ret);
+bool profile_lockout(const char *name, struct lockout_parameters *ret);
 
 #endif

@@ -771,7 +771,7 @@ static void an_unknown_profile_is_refused_with_the_known_names(void **state)
 
 static void lockout_parameters_are_had_by_name(void **state)
 {
-    struct profile_lockout lockout = {7, 7, 7};
+    struct lockout_parameters lockout = {7, 7, 7};
 
     (void)state;
     assert_false(profile_lockout("", &lockout));
@@ -781,6 +781,19 @@ static void lockout_parameters_are_had_by_name(void **state)
     assert_int_equal(lockout.max_tries, 10);
     assert_int_equal(lockout.recovery_seconds, 7200);
     assert_int_equal(lockout.lockout_recovery_seconds, 86400);
+}
+
+static void a_tpm_that_is_made_as_a_chip_has_its_tries(void **state)
+{
+    TSS2_TCTI_CONTEXT *tpm = open_as(*state, "npct75x", FASTEST);
+
+    assert_int_equal(get_property(tpm, TPM2_PT_MAX_AUTH_FAIL), 10);
+    assert_int_equal(get_property(tpm, TPM2_PT_LOCKOUT_INTERVAL), 7200);
+    test_close(tpm);
+    /* They are the TPM's own now. */
+    tpm = test_open(*state);
+    assert_int_equal(get_property(tpm, TPM2_PT_MAX_AUTH_FAIL), 10);
+    test_close(tpm);
 }
 
 /* --- time ----------------------------------------------------------------- */
@@ -929,6 +942,7 @@ int main(void)
         TEST(without_a_profile_it_says_signet_embedded_and_has_no_limits),
         TEST(an_unknown_profile_is_refused_with_the_known_names),
         TEST(lockout_parameters_are_had_by_name),
+        TEST(a_tpm_that_is_made_as_a_chip_has_its_tries),
         TEST(processes_on_one_directory_take_turns),
         TEST(a_killed_process_leaves_its_turn),
         TEST(a_command_lasts_as_long_as_the_chips),

@@ -117,7 +117,7 @@ bool profile_lacks_command(const struct profile *profile, uint32_t code)
     return at && *at;
 }
 
-bool profile_lockout(const char *name, struct profile_lockout *ret)
+bool profile_lockout(const char *name, struct lockout_parameters *ret)
 {
     const struct profile *profile = profile_find(name);
 

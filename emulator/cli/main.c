@@ -10,7 +10,8 @@
 #endif
 
 static const struct cli_command commands[] = {
-    {"make", "[--ca-key FILE --ca-certificate FILE | --no-ek] DIR", "make a TPM", make_run},
+    {"make", "[--ca-key FILE --ca-certificate FILE | --no-ek] [--profile CHIP] DIR", "make a TPM",
+     make_run},
     {"describe", "[--json] [DIR]", "tell what it is, what it holds, and who uses it", describe_run},
     {"reset", "[--restart | --resume | --power-loss] [DIR]",
      "switch it off and on again, for all who use it", reset_run},

@@ -1,5 +1,6 @@
 #include "emulator/cli/cli.h"
 
+#include "emulator/behaviour/profile.h"
 #include "emulator/cli/issuer_options.h"
 #include "emulator/error.h"
 #include "emulator/instance.h"
@@ -20,8 +21,19 @@ static void free_instance(struct instance **instance)
     instance_free(*instance);
 }
 
+/* A chip's tries, which are the TPM's own from then on; the rest of a profile is
+ * asked for when the TPM is used. */
+static enum cli_status take_profile(const struct cli_command *command, const char *name,
+                                    struct lockout_parameters *lockout)
+{
+    if (name[0] != '\0' && !profile_find(name))
+        return cli_usage(command, "there is no profile '%.60s'; see signet-tpm profiles", name);
+    (void)profile_lockout(name, lockout);
+    return CLI_DONE;
+}
+
 /* By the way that every use of a new directory takes, under its lock. */
-static TSS2_RC make(const char *path, const struct ek_order *order)
+static TSS2_RC make(const char *path, const struct tpm_order *order)
 {
     __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
     __attribute__((cleanup(free_instance))) struct instance *instance = NULL;
@@ -34,7 +46,7 @@ static TSS2_RC make(const char *path, const struct ek_order *order)
     rc = instance_new(&directory, &instance);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    instance->endorsement = order;
+    instance->order = *order;
     rc = instance_open(instance);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
@@ -43,11 +55,13 @@ static TSS2_RC make(const char *path, const struct ek_order *order)
 
 enum cli_status make_run(const struct cli_command *command, int argc, char **argv)
 {
-    struct ek_order order = {.none = false};
+    struct tpm_order order = {.endorsement.none = false};
+    const char *profile = "";
     const struct cli_option options[] = {
-        {"ca-key", NULL, &order.ca_key},
-        {"ca-certificate", NULL, &order.ca_certificate},
-        {"no-ek", &order.none, NULL},
+        {"ca-key", NULL, &order.endorsement.ca_key},
+        {"ca-certificate", NULL, &order.endorsement.ca_certificate},
+        {"no-ek", &order.endorsement.none, NULL},
+        {"profile", NULL, &profile},
         {NULL, NULL, NULL},
     };
     struct cli_operands operands;
@@ -55,14 +69,17 @@ enum cli_status make_run(const struct cli_command *command, int argc, char **arg
     enum cli_status status = cli_parse(command, argc, argv, options, 1, 1, &operands);
 
     if (status == CLI_DONE)
-        status = issuer_options_check(command, &order);
+        status = issuer_options_check(command, &order.endorsement);
+    if (status == CLI_DONE)
+        status = take_profile(command, profile, &order.lockout);
     if (status != CLI_DONE)
         return status;
     if (cli_directory(&operands, 0, path) != TSS2_RC_SUCCESS ||
         make(path, &order) != TSS2_RC_SUCCESS)
         return cli_failed();
-    (void)printf("%s: a new TPM%s\n", path, order.none ? ", without endorsement certificates" : "");
-    if (!order.none)
+    (void)printf("%s: a new TPM%s\n", path,
+                 order.endorsement.none ? ", without endorsement certificates" : "");
+    if (!order.endorsement.none)
         (void)printf("its endorsement keys are certified by the CA in %s/%s\n", path, EK_CA_FILE);
     return CLI_DONE;
 }

@@ -102,7 +102,12 @@ static TSS2_RC remove_certificates(struct tpm_backend *tpm)
 
 static TSS2_RC restore_lockout(struct tpm_backend *tpm, const struct lockout *lockout)
 {
-    uint32_t rc = tpm_set_lockout(tpm, lockout->tries, lockout->interval, lockout->recovery);
+    const struct lockout_parameters parameters = {
+        .max_tries = lockout->tries,
+        .recovery_seconds = lockout->interval,
+        .lockout_recovery_seconds = lockout->recovery,
+    };
+    uint32_t rc = tpm_set_lockout(tpm, &parameters);
 
     if (rc != TPM2_RC_SUCCESS)
         return failed(TPM2_CC_DictionaryAttackParameters, rc);

@@ -14,7 +14,7 @@ static TSS2_RC reset(const char *path, enum tpm_reset how)
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     (void)snprintf(conf.directory, sizeof(conf.directory), "%s", path);
-    rc = connection_open(&conf, &connection);
+    rc = connection_open(&conf, NULL, &connection);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     rc = connection_reset(connection, how);

@@ -66,7 +66,7 @@ TSS2_RC snapshot_take(const char *path, struct snapshot *ret)
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     (void)snprintf(conf.directory, sizeof(conf.directory), "%s", path);
-    rc = connection_open(&conf, &connection);
+    rc = connection_open(&conf, NULL, &connection);
     if (rc == TSS2_RC_SUCCESS)
         rc = instance_enter(connection->instance);
     if (rc != TSS2_RC_SUCCESS)
