@@ -1,7 +1,9 @@
 # Signet: make, make check, make demo, make install. V=1 shows the commands.
 PREFIX ?= /usr/local
 libdir ?= $(PREFIX)/lib
+bindir ?= $(PREFIX)/bin
 datadir ?= $(PREFIX)/share
+mandir ?= $(datadir)/man
 BUILD ?= build
 CC ?= cc
 CLANG ?= clang
@@ -33,11 +35,13 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 TOKEN_SOURCES := $(call not_product,token/*/*.c)
 EMULATOR_SOURCES := $(call not_product,emulator/*.c emulator/behaviour/*.c emulator/identity/*.c)
+CLI_SOURCES := $(call not_product,emulator/cli/*.c)
 COUNT_SOURCES := $(wildcard conformance/tcti/*.c)
 API_HELPERS := $(call not_product,conformance/api/*.c)
 
 MODULE := $(BUILD)/signet-pkcs11.so
 EMULATOR := $(BUILD)/libtss2-tcti-signet.so.0
+SIGNET_TPM := $(BUILD)/signet-tpm
 COUNT_TCTI := $(BUILD)/libtss2-tcti-count.so.0
 UNIT_TESTS := $(patsubst %_test.c,$(BUILD)/test/%_test,$(wildcard token/*/*_test.c emulator/*_test.c emulator/*/*_test.c))
 API_TESTS := $(patsubst conformance/api/%_test.c,$(BUILD)/conformance/%_test,\
@@ -49,7 +53,7 @@ FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c 
 .PHONY: all check check-format fix-format install uninstall clean bench fuzz asan tsan demo setup tests
 .SECONDARY:
 
-all: $(MODULE) $(EMULATOR)
+all: $(MODULE) $(EMULATOR) $(SIGNET_TPM)
 
 setup:
 	$(Q)scripts/setup
@@ -76,8 +80,17 @@ $(EMULATOR): $(call objects,$(EMULATOR_SOURCES)) emulator/emulator.map
 	$(Q)$(LINK) -shared $(if $(SANITIZE),,-Wl,--no-undefined) \
 		-Wl,-soname,libtss2-tcti-signet.so.0 -Wl,-z,nodelete \
 		-Wl,--version-script=emulator/emulator.map -o $@ $(filter %.o,$^) \
-		-lcrypto -ldl -lpthread
+		-lcrypto -lm -ldl -lpthread
 	$(Q)ln -sf $(@F) $(BUILD)/libtss2-tcti-signet.so
+
+VERSION = $(shell awk '/define SIGNET_VERSION_M/ { v = v "." $$3 } END { print substr(v, 2) }' \
+	token/session/version.h)
+$(BUILD)/emulator/cli/main.o: CFLAGS += -DSIGNET_VERSION='"$(VERSION)"'
+$(BUILD)/emulator/cli/main.o: token/session/version.h
+
+$(SIGNET_TPM): $(call objects,$(CLI_SOURCES)) $(BUILD)/emulator.a
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(LINK) -pie -o $@ $^ -lcrypto -ldl -lpthread
 
 $(COUNT_TCTI): $(call objects,$(COUNT_SOURCES))
 	$(if $(Q),@echo "  LINK  $@")
@@ -92,7 +105,7 @@ $(BUILD)/token.a: $(call objects,$(TOKEN_SOURCES))
 $(BUILD)/emulator.a: $(call objects,$(EMULATOR_SOURCES))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-TEST_LIBS := -lcmocka $(PACKAGE_LIBS) -ldl -lpthread
+TEST_LIBS := -lcmocka $(PACKAGE_LIBS) -lm -ldl -lpthread
 
 $(BUILD)/test/token/%_test: $(BUILD)/token/%_test.o $(BUILD)/token.a
 	@mkdir -p $(@D)
@@ -101,6 +114,9 @@ $(BUILD)/test/token/%_test: $(BUILD)/token/%_test.o $(BUILD)/token.a
 $(BUILD)/test/emulator/%_test: $(BUILD)/emulator/%_test.o $(BUILD)/emulator.a
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
+
+# Runs what it tests.
+$(BUILD)/test/emulator/cli/cli_test: | $(SIGNET_TPM) $(EMULATOR)
 
 $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(API_HELPERS))
 	@mkdir -p $(@D)
@@ -150,7 +166,7 @@ $(BUILD)/fuzz/%_fuzz: %_fuzz.c $(TOKEN_SOURCES) $(EMULATOR_SOURCES)
 	$(Q)$(CLANG) -std=c11 -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS) -O1 -g \
 		-fsanitize=fuzzer,address,undefined -o $@ $< \
 		$(if $(filter token/%,$<),$(TOKEN_SOURCES),$(EMULATOR_SOURCES)) \
-		$(PACKAGE_LIBS) -ldl -lpthread
+		$(PACKAGE_LIBS) -lm -ldl -lpthread
 
 FORMATTED := $(wildcard token/*/*.[ch] emulator/*.[ch] emulator/*/*.[ch] conformance/*/*.[ch] fixtures/*.[ch])
 
@@ -165,12 +181,16 @@ install: all
 	install -m 755 $(MODULE) $(DESTDIR)$(libdir)/pkcs11/signet-pkcs11.so
 	install -m 755 $(EMULATOR) $(DESTDIR)$(libdir)/libtss2-tcti-signet.so.0
 	ln -sf libtss2-tcti-signet.so.0 $(DESTDIR)$(libdir)/libtss2-tcti-signet.so
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1
+	install -m 755 $(SIGNET_TPM) $(DESTDIR)$(bindir)/signet-tpm
+	install -m 644 emulator/cli/signet-tpm.1 $(DESTDIR)$(mandir)/man1/signet-tpm.1
 	printf 'module: %s\n' $(libdir)/pkcs11/signet-pkcs11.so \
 		> $(DESTDIR)$(datadir)/p11-kit/modules/signet.module
 
 uninstall:
 	rm -f $(DESTDIR)$(libdir)/pkcs11/signet-pkcs11.so \
 		$(DESTDIR)$(libdir)/libtss2-tcti-signet.so* \
+		$(DESTDIR)$(bindir)/signet-tpm $(DESTDIR)$(mandir)/man1/signet-tpm.1 \
 		$(DESTDIR)$(datadir)/p11-kit/modules/signet.module
 
 clean:

@@ -1,5 +1,9 @@
 #include "emulator/chain.h"
 
+#include "emulator/behaviour/faults.h"
+#include "emulator/behaviour/profile_stage.h"
+#include "emulator/behaviour/watch.h"
+
 #include <stdlib.h>
 
 /* The last stage: runs the command on the connection. */
@@ -46,7 +50,9 @@ static TSS2_RC last_open(const struct conf *conf, struct chain *chain)
 typedef TSS2_RC (*stage_opener)(const struct conf *conf, struct connection *connection,
                                 struct stage **ret);
 static const stage_opener openers[] = {
-    NULL,
+    profile_open,
+    faults_open,
+    watch_open,
 };
 
 TSS2_RC chain_open(const struct conf *conf, struct chain *ret)
@@ -57,8 +63,7 @@ TSS2_RC chain_open(const struct conf *conf, struct chain *ret)
     for (size_t i = 0; rc == TSS2_RC_SUCCESS && i < sizeof(openers) / sizeof(openers[0]); i++) {
         struct stage *stage = NULL;
 
-        if (openers[i])
-            rc = openers[i](conf, chain.connection, &stage);
+        rc = openers[i](conf, chain.connection, &stage);
         if (stage) {
             stage->next = chain.first;
             chain.first = stage;

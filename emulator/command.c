@@ -41,6 +41,8 @@ static void parse_sessions(const struct message *message, size_t at, struct comm
 
         if (handle_is_session(get_u32(message->bytes + at)))
             command->uses_session = true;
+        if (command->authorization_count < COMMAND_AUTHORIZATIONS_MAX)
+            command->authorizations[command->authorization_count++] = get_u32(message->bytes + at);
         if (at + AUTHORIZATION_SIZE_MIN + nonce_size > end)
             return;
         hmac_size = get_u16(message->bytes + at + 7 + nonce_size);
@@ -96,6 +98,26 @@ size_t response_parameters(const struct command *command, const struct message *
     if (response_code(response) != TPM2_RC_SUCCESS || at > response->size)
         return response->size;
     return at;
+}
+
+/* After the parameters come {nonce, attributes, hmac} for each authorization. */
+bool response_ends_session(const struct command *command, const struct message *response,
+                           unsigned authorization)
+{
+    size_t at = response_parameters(command, response);
+
+    if (!command->has_sessions || at >= response->size)
+        return false;
+    at += get_u32(response->bytes + at - 4);
+    for (unsigned i = 0; at + 2 <= response->size; i++) {
+        at += 2 + (size_t)get_u16(response->bytes + at);
+        if (at + 3 > response->size)
+            return false;
+        if (i == authorization)
+            return !(response->bytes[at] & TPMA_SESSION_CONTINUESESSION);
+        at += 3 + (size_t)get_u16(response->bytes + at + 1);
+    }
+    return false;
 }
 
 void respond_code(uint32_t code, struct message *response)

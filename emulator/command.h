@@ -8,6 +8,7 @@
 /* TPM 2.0 Library part 1, "Command/Response Structure". */
 #define HEADER_SIZE 10
 #define COMMAND_HANDLES_MAX 3
+#define COMMAND_AUTHORIZATIONS_MAX 3
 
 /* TPM 2.0 Library part 2, TPM_HC. tpm2-tss has these, but shifts into the sign. */
 #define LOADED_SESSION_FIRST 0x02000000u
@@ -25,8 +26,10 @@ struct command {
     uint32_t code;
     unsigned handle_count;
     uint32_t handles[COMMAND_HANDLES_MAX];
-    bool has_sessions;    /* TPM_ST_SESSIONS */
-    bool uses_session;    /* an HMAC or policy session is among them */
+    bool has_sessions; /* TPM_ST_SESSIONS */
+    bool uses_session; /* an HMAC or policy session is among them */
+    unsigned authorization_count;
+    uint32_t authorizations[COMMAND_AUTHORIZATIONS_MAX]; /* sessions, or TPM_RS_PW */
     size_t parameters;    /* offset; the message's size if there are none */
     bool returns_handle;  /* TPMA_CC rHandle */
     bool flushes_handles; /* TPMA_CC flushed */
@@ -45,6 +48,11 @@ uint32_t response_handle(const struct command *command, const struct message *re
 
 /* Offset of the response's parameters; its size if there are none. */
 size_t response_parameters(const struct command *command, const struct message *response);
+
+/* Did the TPM end the session of an authorization, as the command did not ask for
+ * it to continue? */
+bool response_ends_session(const struct command *command, const struct message *response,
+                           unsigned authorization);
 
 /* A response of a return code alone. */
 void respond_code(uint32_t code, struct message *response);

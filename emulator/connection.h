@@ -5,20 +5,6 @@
 #include "emulator/instance.h"
 #include "emulator/power.h"
 
-#define OBJECTS_MAX 256
-
-struct object;
-
-/* One TCTI context's view of an instance: its own transient objects, its own
- * sessions to clean up, its locality. */
-struct connection {
-    struct connection *next;
-    struct instance *instance;
-    uint32_t number;
-    uint8_t locality;
-    struct object *objects[OBJECTS_MAX];
-};
-
 /* Connects to the TPM of a state directory; powers it on if need be. */
 TSS2_RC connection_open(const struct conf *conf, struct connection **ret);
 
@@ -35,8 +21,5 @@ void connection_run(struct connection *connection, const struct message *command
  * sessions of a resource manager outlast what their TPM lets them outlast, as
  * with the kernel's. Fails with an error text; the TPM then goes on as before. */
 TSS2_RC connection_reset(struct connection *connection, enum tpm_reset how);
-
-/* Notes that nothing is loaded for any connection, whatever the TPM has. */
-void connections_forget_loaded(struct instance *instance);
 
 #endif

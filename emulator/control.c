@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define CONTROL_MAGIC 0x31305447495373ffull
-#define CONTROL_VERSION 1u
+#define CONTROL_VERSION 2u
 #define CONTROL_PAGE_SIZE 4096
 #define SLOT_SIZE (1024 * 1024)
 #ifndef MADV_POPULATE_WRITE
@@ -29,23 +29,60 @@ struct control_page {
     _Atomic uint64_t mark; /* enum control_mark, generation */
 };
 
+/* A row of the session table as a slot has it. */
+struct slot_session {
+    uint64_t owner;
+    uint32_t handle;
+    uint32_t connection;
+    uint32_t used;
+    uint32_t context_size;
+};
+
 struct slot_head {
     uint64_t checksum; /* of all that follows, and of the state */
     uint32_t generation;
     uint32_t permanent_size;
     uint32_t running_size;
-    uint32_t reserved;
+    uint32_t contexts_size;
     char boot_id[BOOT_ID_SIZE];
-    struct session_owner sessions[SESSIONS_MAX];
+    struct slot_session sessions[SESSIONS_MAX];
 };
 
-_Static_assert(sizeof(struct slot_head) + PERMANENT_STATE_MAX + VOLATILE_STATE_MAX <= SLOT_SIZE,
+#define CONTEXTS_MAX (SESSIONS_MAX * SESSION_CONTEXT_MAX)
+
+_Static_assert(sizeof(struct slot_head) + PERMANENT_STATE_MAX + VOLATILE_STATE_MAX + CONTEXTS_MAX <=
+                   SLOT_SIZE,
                "a slot holds the largest state");
 
 void tpm_state_free(struct tpm_state *state)
 {
     blob_free(&state->permanent);
     blob_free(&state->running);
+    session_rows_free(state->sessions);
+}
+
+void session_rows_free(struct session_row rows[SESSIONS_MAX])
+{
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        blob_free(&rows[i].context);
+        rows[i].handle = 0;
+    }
+}
+
+TSS2_RC session_rows_copy(struct session_row to[SESSIONS_MAX],
+                          const struct session_row from[SESSIONS_MAX])
+{
+    session_rows_free(to);
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        to[i] = from[i];
+        to[i].context = (struct blob){NULL, 0};
+        if (from[i].context.data &&
+            blob_copy(from[i].context.data, from[i].context.size, &to[i].context) != 0) {
+            session_rows_free(to);
+            return TSS2_TCTI_RC_MEMORY;
+        }
+    }
+    return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC failed(const char *path, const char *doing)
@@ -162,14 +199,18 @@ static uint64_t checksum(uint64_t sum, const void *data, size_t size)
     return sum;
 }
 
-static uint64_t slot_checksum(const struct slot_head *head, const uint8_t *permanent,
-                              const uint8_t *running)
+/* What follows the head: permanent state, running state, session contexts. */
+static size_t body_size(const struct slot_head *head)
+{
+    return (size_t)head->permanent_size + head->running_size + head->contexts_size;
+}
+
+static uint64_t slot_checksum(const struct slot_head *head, const uint8_t *body)
 {
     const uint8_t *covered = (const uint8_t *)head + sizeof(head->checksum);
-    uint64_t sum = checksum(CONTROL_MAGIC, covered, sizeof(*head) - sizeof(head->checksum));
 
-    sum = checksum(sum, permanent, head->permanent_size);
-    return checksum(sum, running, head->running_size);
+    return checksum(checksum(CONTROL_MAGIC, covered, sizeof(*head) - sizeof(head->checksum)), body,
+                    body_size(head));
 }
 
 static off_t slot_offset(uint32_t generation)
@@ -188,32 +229,99 @@ static TSS2_RC no_state(const struct control *control, uint32_t generation)
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
+static TSS2_RC take_sessions(const struct slot_head *head, const uint8_t *contexts,
+                             struct session_row ret[SESSIONS_MAX])
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        const struct slot_session *row = &head->sessions[i];
+
+        ret[i] = (struct session_row){.handle = row->handle,
+                                      .connection = row->connection,
+                                      .owner = row->owner,
+                                      .used = row->used};
+        if (row->context_size == 0)
+            continue;
+        if (row->context_size > head->contexts_size - at)
+            return TSS2_TCTI_RC_IO_ERROR;
+        if (blob_copy(contexts + at, row->context_size, &ret[i].context) != 0)
+            return TSS2_TCTI_RC_MEMORY;
+        at += row->context_size;
+    }
+    return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC take_state(const struct slot_head *head, const uint8_t *body, struct tpm_state *ret)
+{
+    const uint8_t *running = body + head->permanent_size;
+
+    if (blob_copy(body, head->permanent_size, &ret->permanent) != 0 ||
+        blob_copy(running, head->running_size, &ret->running) != 0)
+        return TSS2_TCTI_RC_MEMORY;
+    memcpy(ret->boot_id, head->boot_id, sizeof(ret->boot_id));
+    ret->boot_id[BOOT_ID_SIZE - 1] = '\0';
+    return take_sessions(head, running + head->running_size, ret->sessions);
+}
+
 TSS2_RC control_read(const struct control *control, uint32_t generation, struct tpm_state *ret)
 {
-    BLOB_SCOPE struct blob both = {NULL, 0};
+    BLOB_SCOPE struct blob body = {NULL, 0};
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
     struct slot_head head;
     const off_t offset = slot_offset(generation);
+    TSS2_RC rc;
 
     if (!read_at(control->fd, &head, sizeof(head), offset) || head.generation != generation ||
-        head.permanent_size > PERMANENT_STATE_MAX || head.running_size > VOLATILE_STATE_MAX)
+        head.permanent_size > PERMANENT_STATE_MAX || head.running_size > VOLATILE_STATE_MAX ||
+        head.contexts_size > CONTEXTS_MAX)
         return no_state(control, generation);
-    both.size = (size_t)head.permanent_size + head.running_size;
-    both.data = malloc(both.size + 1);
-    if (!both.data)
+    body.size = body_size(&head);
+    body.data = malloc(body.size + 1);
+    if (!body.data)
         return TSS2_TCTI_RC_MEMORY;
-    if (!read_at(control->fd, both.data, both.size, offset + (off_t)sizeof(head)) ||
-        slot_checksum(&head, both.data, both.data + head.permanent_size) != head.checksum)
+    if (!read_at(control->fd, body.data, body.size, offset + (off_t)sizeof(head)) ||
+        slot_checksum(&head, body.data) != head.checksum)
         return no_state(control, generation);
-    if (blob_copy(both.data, head.permanent_size, &state.permanent) != 0 ||
-        blob_copy(both.data + head.permanent_size, head.running_size, &state.running) != 0)
-        return TSS2_TCTI_RC_MEMORY;
-    memcpy(state.sessions, head.sessions, sizeof(state.sessions));
-    memcpy(state.boot_id, head.boot_id, sizeof(state.boot_id));
-    state.boot_id[BOOT_ID_SIZE - 1] = '\0';
+    rc = take_state(&head, body.data, &state);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc == TSS2_TCTI_RC_IO_ERROR ? no_state(control, generation) : rc;
     *ret = state;
     state = (struct tpm_state)TPM_STATE_EMPTY;
     return TSS2_RC_SUCCESS;
+}
+
+static void fill_head(const struct tpm_state *state, uint32_t generation, struct slot_head *head)
+{
+    *head = (struct slot_head){.generation = generation,
+                               .permanent_size = (uint32_t)state->permanent.size,
+                               .running_size = (uint32_t)state->running.size};
+    memcpy(head->boot_id, state->boot_id, sizeof(head->boot_id));
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        const struct session_row *row = &state->sessions[i];
+
+        head->sessions[i] = (struct slot_session){.owner = row->owner,
+                                                  .handle = row->handle,
+                                                  .connection = row->connection,
+                                                  .used = row->used,
+                                                  .context_size = (uint32_t)row->context.size};
+        head->contexts_size += (uint32_t)row->context.size;
+    }
+}
+
+static void fill_body(const struct tpm_state *state, uint8_t *at)
+{
+    memcpy(at, state->permanent.data, state->permanent.size);
+    at += state->permanent.size;
+    memcpy(at, state->running.data, state->running.size);
+    at += state->running.size;
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        const struct blob *context = &state->sessions[i].context;
+
+        if (context->size > 0)
+            memcpy(at, context->data, context->size);
+        at += context->size;
+    }
 }
 
 /* A store to the page would be SIGBUS where it needs new room (copy on write)
@@ -232,26 +340,22 @@ TSS2_RC control_write(struct control *control, uint32_t generation, const struct
     bool sync = control->sync_next;
 
     BLOB_SCOPE struct blob slot = {NULL, 0};
-    struct slot_head head = {.generation = generation,
-                             .permanent_size = (uint32_t)state->permanent.size,
-                             .running_size = (uint32_t)state->running.size};
+    struct slot_head head;
 
-    if (state->permanent.size > PERMANENT_STATE_MAX || state->running.size > VOLATILE_STATE_MAX) {
+    fill_head(state, generation, &head);
+    if (state->permanent.size > PERMANENT_STATE_MAX || state->running.size > VOLATILE_STATE_MAX ||
+        head.contexts_size > CONTEXTS_MAX) {
         error_set("the TPM's state is larger than this version can share (%zu and %zu bytes)",
                   state->permanent.size, state->running.size);
         return TSS2_TCTI_RC_IO_ERROR;
     }
-    memcpy(head.boot_id, state->boot_id, sizeof(head.boot_id));
-    memcpy(head.sessions, state->sessions, sizeof(head.sessions));
-    head.checksum = slot_checksum(&head, state->permanent.data, state->running.data);
-    slot.size = sizeof(head) + state->permanent.size + state->running.size;
+    slot.size = sizeof(head) + body_size(&head);
     slot.data = malloc(slot.size);
     if (!slot.data)
         return TSS2_TCTI_RC_MEMORY;
+    fill_body(state, slot.data + sizeof(head));
+    head.checksum = slot_checksum(&head, slot.data + sizeof(head));
     memcpy(slot.data, &head, sizeof(head));
-    memcpy(slot.data + sizeof(head), state->permanent.data, state->permanent.size);
-    memcpy(slot.data + sizeof(head) + state->permanent.size, state->running.data,
-           state->running.size);
     control->sync_next = false;
     if (prepare_page(control) != 0 ||
         disk_write(control->fd, CONTROL_FILE, slot.data, slot.size, slot_offset(generation)) != 0 ||
@@ -285,17 +389,4 @@ enum control_mark control_mark(const struct control *control, uint32_t *ret_gene
     if ((uint32_t)word != control_next_generation(control_generation(control_word(control))))
         return CONTROL_SETTLED;
     return mark <= CONTROL_WITHDRAWN ? (enum control_mark)mark : CONTROL_SETTLED;
-}
-
-bool control_is_unsettled(const struct control *control)
-{
-    uint32_t generation;
-
-    return control_mark(control, &generation) != CONTROL_SETTLED &&
-           atomic_load_explicit(&control->page->mark, memory_order_relaxed) != control->given_up;
-}
-
-void control_give_up(struct control *control)
-{
-    control->given_up = atomic_load_explicit(&control->page->mark, memory_order_relaxed);
 }

@@ -8,27 +8,35 @@
 #define CONTROL_FILE "signet.state"
 #define VOLATILE_STATE_MAX (128u * 1024)
 #define SESSIONS_MAX 64
+#define SESSION_CONTEXT_MAX 4096
 #define BOOT_ID_SIZE 40
 
-/* Who has a session loaded. handle 0: the row is free. owner 0: nobody in
- * particular, as for a session whose context a client saved. */
-struct session_owner {
-    uint64_t owner;
-    uint32_t handle;
+/* A session that somebody has loaded. */
+struct session_row {
+    uint32_t handle; /* 0: the row is free */
     uint32_t connection;
+    uint64_t owner;      /* of the process; 0: the bare TPM's, nobody cleans it up */
+    uint32_t used;       /* the generation that its last use published */
+    struct blob context; /* while it is saved to make room; else empty */
 };
+
+void session_rows_free(struct session_row rows[SESSIONS_MAX]);
+
+/* Replaces *to by a copy. TSS2_TCTI_RC_MEMORY: *to is then empty. */
+TSS2_RC session_rows_copy(struct session_row to[SESSIONS_MAX],
+                          const struct session_row from[SESSIONS_MAX]);
 
 /* All that makes the running TPM, apart from the connections' own objects. */
 struct tpm_state {
     struct blob permanent;
     struct blob running; /* libtpms' volatile state */
-    struct session_owner sessions[SESSIONS_MAX];
+    struct session_row sessions[SESSIONS_MAX];
     char boot_id[BOOT_ID_SIZE];
 };
 
 #define TPM_STATE_EMPTY                                                                            \
     {                                                                                              \
-        .permanent = { NULL, 0 }                                                                   \
+        .permanent = {NULL, 0}, .running = { NULL, 0 }                                             \
     }
 
 void tpm_state_free(struct tpm_state *state);
@@ -51,14 +59,13 @@ enum control_mark {
 struct control {
     int fd;
     struct control_page *page;
-    const char *path;  /* the directory's, borrowed from it, for error texts */
-    bool sync_next;    /* the next state to write is to outlast a power loss */
-    uint64_t given_up; /* the mark that could not be settled when it was last tried */
+    const char *path; /* the directory's, borrowed from it, for error texts */
+    bool sync_next;   /* the next state to write is to outlast a power loss */
 };
 
 #define CONTROL_CLOSED                                                                             \
     {                                                                                              \
-        .fd = -1, .page = NULL, .path = NULL, .sync_next = false, .given_up = 0                    \
+        .fd = -1, .page = NULL, .path = NULL, .sync_next = false                                   \
     }
 
 static inline uint32_t control_generation(uint64_t word)
@@ -104,9 +111,5 @@ void control_set_mark(const struct control *control, enum control_mark mark, uin
 
 /* The mark, if it is of the publish after the present one, and its generation. */
 enum control_mark control_mark(const struct control *control, uint32_t *ret_generation);
-
-/* Is there a mark to settle that was not given up? */
-bool control_is_unsettled(const struct control *control);
-void control_give_up(struct control *control);
 
 #endif

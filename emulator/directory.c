@@ -138,6 +138,18 @@ TSS2_RC directory_open(const char *path, struct directory *ret)
     return rc;
 }
 
+TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret)
+{
+    struct directory again = DIRECTORY_CLOSED;
+
+    memcpy(again.path, directory->path, sizeof(again.path));
+    again.fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (again.fd < 0)
+        return failed(&again, "", "cannot open the state directory");
+    *ret = again;
+    return TSS2_RC_SUCCESS;
+}
+
 void directory_drop_locks(struct directory *directory)
 {
     close_fd(&directory->lock_fd);
@@ -321,6 +333,16 @@ TSS2_RC directory_lock(struct directory *directory)
     return rc;
 }
 
+bool directory_try_lock(struct directory *directory)
+{
+    if (flock(directory->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return false;
+    if (is_linked(directory->lock_fd) || !is_linked(directory->fd))
+        return true;
+    directory_unlock(directory);
+    return false;
+}
+
 void directory_unlock(struct directory *directory)
 {
     if (directory->lock_fd >= 0)
@@ -344,6 +366,33 @@ bool directory_owner_lives(const struct directory *directory, uint64_t owner)
 bool directory_is_shared(const struct directory *directory)
 {
     return others_hold(directory, 0, 0);
+}
+
+#define OWNERS_MAX 4096
+
+/* The kernel names one lock of a range; what lies before it and behind it may
+ * have others. */
+static unsigned count_locks(const struct directory *directory, uint64_t start, uint64_t end)
+{
+    unsigned count = 0;
+
+    while (start < end && count < OWNERS_MAX) {
+        struct flock range = {.l_type = F_WRLCK,
+                              .l_whence = SEEK_SET,
+                              .l_start = (off_t)start,
+                              .l_len = (off_t)(end - start)};
+
+        if (fcntl(directory->lock_fd, F_OFD_GETLK, &range) != 0 || range.l_type == F_UNLCK)
+            break;
+        count += 1 + count_locks(directory, start, (uint64_t)range.l_start);
+        start = (uint64_t)range.l_start + 1;
+    }
+    return count;
+}
+
+unsigned directory_count_others(const struct directory *directory)
+{
+    return count_locks(directory, 0, INT64_MAX);
 }
 
 static int read_all(int fd, uint8_t *to, size_t size)
@@ -396,7 +445,7 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
     return TSS2_RC_SUCCESS;
 }
 
-#define FRESH_MAX 64
+#define FRESH_MAX (NAME_MAX + 8)
 
 static const char *fresh_name(const char *name, char fresh[FRESH_MAX])
 {

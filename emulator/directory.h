@@ -36,6 +36,9 @@ struct directory {
  * it must be ours, root's, or shared by its group (mode g+w, o-w), and then the
  * files in it are the group's, too. Root leaves files that are the directory's owner's. */
 TSS2_RC directory_open(const char *path, struct directory *ret);
+
+/* Opens it once more, with locks of its own to take. */
+TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret);
 void directory_close(struct directory *directory);
 
 /* Opens the lock files, with a new owner. An error if a swtpm runs on the
@@ -49,11 +52,18 @@ void directory_drop_locks(struct directory *directory);
 TSS2_RC directory_lock(struct directory *directory);
 void directory_unlock(struct directory *directory);
 
+/* Takes the turn if nobody has it. */
+bool directory_try_lock(struct directory *directory);
+
 /* Does the process that had this owner live? */
 bool directory_owner_lives(const struct directory *directory, uint64_t owner);
 
 /* Does any other process use the directory? */
 bool directory_is_shared(const struct directory *directory);
+
+/* How many owners there are besides this one: one for each process, and more for
+ * one whose threads are at work at once. */
+unsigned directory_count_others(const struct directory *directory);
 
 /* Opens a file for reading and writing, made empty if it is missing. -1 with an
  * error text on failure. */

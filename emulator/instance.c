@@ -1,12 +1,13 @@
 #include "emulator/instance.h"
 
-#include "emulator/connection.h"
 #include "emulator/error.h"
 #include "emulator/libtpms.h"
+#include "emulator/objects.h"
 #include "emulator/power.h"
 #include "emulator/tpm.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ static void power_off(struct instance *instance)
     instance->opened = false;
     instance->in_step = false;
     blob_free(&instance->permanent);
+    session_rows_free(instance->sessions);
     control_close(&instance->control);
     directory_drop_locks(&instance->directory);
 }
@@ -52,6 +54,7 @@ void instance_free(struct instance *instance)
     if (instance->damaged) {
         instance->tpm = NULL;
         instance->permanent = (struct blob){NULL, 0};
+        memset(instance->sessions, 0, sizeof(instance->sessions));
     }
     power_off(instance);
     directory_close(&instance->directory);
@@ -110,7 +113,8 @@ static TSS2_RC replace_damaged(struct instance *instance)
     instance->tpm = NULL;
     instance->permanent = (struct blob){NULL, 0};
     instance->in_step = false;
-    connections_forget_loaded(instance);
+    memset(instance->sessions, 0, sizeof(instance->sessions));
+    objects_forget_loaded(instance);
     if (instance->opened)
         return libtpms_open(&instance->tpm);
     /* It was only being opened: instance_open does all of that again. */
@@ -128,6 +132,7 @@ static TSS2_RC become_child(struct instance *instance)
         instance->process = getpid();
         return TSS2_RC_SUCCESS;
     }
+    instance->inherited_owner = instance->directory.owner;
     rc = directory_open_locks(&instance->directory);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
@@ -140,6 +145,11 @@ static TSS2_RC become_child(struct instance *instance)
     instance->damaged = false;
     instance->process = getpid();
     return TSS2_RC_SUCCESS;
+}
+
+bool instance_is_busy(const struct instance *instance)
+{
+    return atomic_load_explicit(&instance->busy, memory_order_relaxed);
 }
 
 TSS2_RC instance_enter(struct instance *instance)

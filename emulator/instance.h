@@ -7,11 +7,26 @@
 #include "emulator/directory.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
-struct connection;
+#define OBJECTS_MAX 256
+
+struct object;
+struct ek_order;
+
+/* One TCTI context's view of an instance: its own transient objects, its own
+ * sessions to clean up, its locality. */
+struct connection {
+    struct connection *next;
+    struct instance *instance;
+    uint32_t number;
+    uint8_t locality;
+    bool bare; /* no resource manager: the TPM's own handles */
+    struct object *objects[OBJECTS_MAX];
+};
 
 /* One TPM as this process has it: its copy of the state that all processes
- * share. One for each state directory, used by any number of connections. */
+ * share, used by any number of connections. */
 struct instance {
     /* The registry's, under its lock. */
     struct instance *next;
@@ -21,24 +36,30 @@ struct instance {
 
     /* Held for the length of a command; all below is under it. */
     pthread_mutex_t lock;
-    bool busy;    /* the lock is held: what a fork reads in the child */
-    bool opened;  /* instance_open has done all of its work */
-    bool damaged; /* a fork caught the instance busy: its copy is not to be used */
+    atomic_bool busy; /* the lock is held: what a fork reads in the child */
+    bool opened;      /* instance_open has done all of its work */
+    bool damaged;     /* a fork caught the instance busy: its copy is not to be used */
     pid_t process;
 
     struct directory directory;
+    uint64_t inherited_owner; /* the parent's, in a forked child */
     struct control control;
     struct tpm_backend *tpm;
     struct command_attributes commands;
+    struct command_attributes audited; /* not 0: the command audit has the code */
+    uint32_t context_gap;              /* TPM_PT_CONTEXT_GAP_MAX */
     struct connection *connections;
     uint32_t connections_made;
     uint64_t commands_run;
+
+    /* How to certify the keys of a TPM that is made; NULL: as by default. Borrowed. */
+    struct ek_order *endorsement;
 
     /* Which published state the TPM runs, and what of it must be published again. */
     bool in_step; /* false: the TPM's state is to be thrown away */
     uint64_t word;
     struct blob permanent;
-    struct session_owner sessions[SESSIONS_MAX];
+    struct session_row sessions[SESSIONS_MAX];
     char boot_id[BOOT_ID_SIZE];
 };
 
@@ -53,6 +74,9 @@ void instance_free(struct instance *instance);
 
 /* In the child of a fork, before anything else runs there. Async-signal-safe. */
 void instance_forked(struct instance *instance);
+
+/* Is another thread inside? A guess, without the lock. */
+bool instance_is_busy(const struct instance *instance);
 
 /* Locks out the other threads, and after a fork makes the instance the child's
  * own. On failure nothing is locked. */

@@ -139,6 +139,26 @@ enum command_kind command_kind(const struct command *command, const struct messa
     return row->kind;
 }
 
+static bool names_object(const struct command *command)
+{
+    for (unsigned i = 0; i < command->handle_count; i++)
+        if (handle_is_transient(command->handles[i]))
+            return true;
+    return false;
+}
+
+enum command_kind command_kind_bare(const struct command *command, const struct message *message)
+{
+    enum command_kind kind = command_kind(command, message);
+
+    if (kind >= KIND_CHANGES_SHARED)
+        return kind;
+    if (command->returns_handle || command->flushes_handles ||
+        command->code == TPM2_CC_SequenceUpdate || parameter_is_object(command, message))
+        return KIND_CHANGES_SHARED;
+    return names_object(command) ? KIND_READS_SHARED : kind;
+}
+
 bool response_spends_commit(const struct command *command, const struct message *response)
 {
     const struct kind_row *row = row_of(command->code);

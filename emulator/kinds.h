@@ -3,12 +3,11 @@
 
 #include "emulator/command.h"
 
-/* How much of a shared TPM a command touches. */
+/* How much of a shared TPM a command touches. The first two need no lock: if they
+ * turn out to have changed what is shared, they publish it afterwards. */
 enum command_kind {
     /* Needs the connection's own objects alone, and of what is shared just what
-     * seldom changes: hierarchies, persistent objects (the hard generation).
-     * Publishes nothing. Today these take the lock as all others do; they are
-     * the ones that can do without. */
+     * seldom changes: hierarchies, persistent objects (the hard generation). */
     KIND_OWN_OBJECTS,
     /* Reads what is shared: takes the present state over first. */
     KIND_READS_SHARED,
@@ -20,6 +19,10 @@ enum command_kind {
 
 /* The kind that a command has by its code, sessions and handles. */
 enum command_kind command_kind(const struct command *command, const struct message *message);
+
+/* The kind that it has without a resource manager, where transient objects are
+ * shared like all else. */
+enum command_kind command_kind_bare(const struct command *command, const struct message *message);
 
 /* Did the command, whatever its kind, use up a value of the commit counter? Its
  * answer tells. Used twice, such a value gives the private key away, so the use

@@ -329,6 +329,11 @@ static void libtpms_close(struct tpm_backend *backend)
     free(tpm);
 }
 
+uint32_t libtpms_version(struct tpm_backend *tpm)
+{
+    return libtpms_of(tpm)->call.get_version();
+}
+
 static const struct tpm_backend_operations operations = {
     .start = libtpms_start,
     .stop = libtpms_stop,

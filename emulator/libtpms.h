@@ -8,4 +8,7 @@
  * context. Failures have an error text. */
 TSS2_RC libtpms_open(struct tpm_backend **ret);
 
+/* The version of such a TPM's library: 0x00090200 is 0.9.2. */
+uint32_t libtpms_version(struct tpm_backend *tpm);
+
 #endif

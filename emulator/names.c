@@ -1,6 +1,7 @@
 #include "emulator/names.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tss2/tss2_tpm2_types.h>
@@ -232,6 +233,9 @@ static const struct name codes[] = {
     {TPM2_RC_NOT_USED, "NOT_USED"},
 };
 
+/* What is above comes from other layers than a TPM. */
+#define CODE_MAX 0xfffu
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static const char *text_of(const struct name *table, size_t count, uint32_t value)
@@ -292,9 +296,27 @@ bool command_from_name(const char *text, uint32_t *ret)
  * handle, session or parameter it is about. */
 const char *response_code_name(uint32_t code)
 {
-    if (code & TPM2_RC_FMT1)
+    if (code <= CODE_MAX && code & TPM2_RC_FMT1)
         code &= TPM2_RC_FMT1 | 0x3f;
     return text_of(codes, COUNT(codes), code);
+}
+
+void response_code_describe(uint32_t code, char *text, size_t room)
+{
+    const char *name = response_code_name(code);
+    const char *about = "handle";
+    unsigned number = code >> 8 & 7;
+
+    if (code & TPM2_RC_P) {
+        about = "parameter";
+        number = code >> 8 & 15;
+    } else if (code & TPM2_RC_S) {
+        about = "session";
+    }
+    if (code > CODE_MAX || !(code & TPM2_RC_FMT1) || number == 0)
+        (void)snprintf(text, room, "%s", name ? name : "unknown");
+    else
+        (void)snprintf(text, room, "%s %s %u", name ? name : "unknown", about, number);
 }
 
 bool response_code_from_name(const char *text, uint32_t *ret)

@@ -106,16 +106,32 @@ void objects_unpin_all(struct connection *connection)
             connection->objects[i]->pinned = false;
 }
 
+void objects_unload(struct connection *connection)
+{
+    struct instance *instance = connection->instance;
+
+    for (size_t i = 0; i < OBJECTS_MAX; i++) {
+        struct object *object = connection->objects[i];
+
+        if (!object || !object->loaded)
+            continue;
+        if (instance->in_step)
+            unload(instance->tpm, object);
+        object->loaded = 0;
+    }
+}
+
 void objects_unload_all(struct instance *instance)
 {
-    for (const struct connection *at = instance->connections; at; at = at->next)
-        for (size_t i = 0; i < OBJECTS_MAX; i++) {
-            struct object *object = at->objects[i];
+    for (struct connection *at = instance->connections; at; at = at->next)
+        objects_unload(at);
+}
 
-            if (!object || !object->loaded)
-                continue;
-            if (instance->in_step)
-                unload(instance->tpm, object);
-            object->loaded = 0;
-        }
+void objects_forget_loaded(struct instance *instance)
+{
+    bool in_step = instance->in_step;
+
+    instance->in_step = false;
+    objects_unload_all(instance);
+    instance->in_step = in_step;
 }

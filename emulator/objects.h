@@ -1,7 +1,7 @@
 #ifndef EMULATOR_OBJECTS_H
 #define EMULATOR_OBJECTS_H
 
-#include "emulator/connection.h"
+#include "emulator/instance.h"
 
 /* The resource manager for transient objects. Each connection has handles of its
  * own for them; in the TPM an object is loaded when a command names it, and
@@ -32,8 +32,12 @@ void objects_unpin_all(struct connection *connection);
 /* Makes room by saving one object that is not pinned; false if there is none. */
 bool objects_evict_one(struct instance *instance);
 
-/* Saves and flushes what all connections have loaded. If the TPM is out of step,
- * just notes that nothing is loaded. */
+/* Saves and flushes what a connection, or all of them, have loaded. If the TPM is
+ * out of step, just notes that nothing is loaded. */
+void objects_unload(struct connection *connection);
 void objects_unload_all(struct instance *instance);
+
+/* Notes that nothing is loaded, whatever the TPM has. */
+void objects_forget_loaded(struct instance *instance);
 
 #endif

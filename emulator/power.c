@@ -1,6 +1,7 @@
 #include "emulator/power.h"
 
 #include "emulator/error.h"
+#include "emulator/identity/ek.h"
 #include "emulator/objects.h"
 #include "emulator/permanent.h"
 #include "emulator/sessions.h"
@@ -110,11 +111,14 @@ static TSS2_RC manufacture(struct instance *instance)
         error_set("TPM2_DictionaryAttackParameters fails with 0x%x", lockout);
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
+    rc = ek_certify(instance->tpm, &instance->directory, instance->endorsement);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
     return state_publish(instance, true);
 }
 
 /* _TPM_Init and TPM2_Startup on instance->permanent. */
-static TSS2_RC start_again(struct instance *instance, uint16_t type)
+static TSS2_RC start_again(struct instance *instance, uint16_t type, bool keeps_saved)
 {
     TSS2_RC rc = instance->tpm->operations->start(instance->tpm, &instance->permanent, NULL);
 
@@ -122,7 +126,7 @@ static TSS2_RC start_again(struct instance *instance, uint16_t type)
         rc = startup(instance, type);
     if (rc != TSS2_RC_SUCCESS)
         return name_file(instance, rc);
-    sessions_lost_power(instance, type == TPM2_SU_CLEAR);
+    sessions_lost_power(instance, keeps_saved);
     if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS)
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     return state_publish(instance, true);
@@ -130,7 +134,7 @@ static TSS2_RC start_again(struct instance *instance, uint16_t type)
 
 static TSS2_RC cold_start(struct instance *instance)
 {
-    return start_again(instance, TPM2_SU_CLEAR);
+    return start_again(instance, TPM2_SU_CLEAR, false);
 }
 
 /* The machine went down without a word to the TPM, as machines do. A chip would
@@ -214,7 +218,9 @@ TSS2_RC power_on(struct instance *instance)
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS ||
-        tpm_read_commands(instance->tpm, &instance->commands) != TPM2_RC_SUCCESS) {
+        tpm_read_commands(instance->tpm, &instance->commands) != TPM2_RC_SUCCESS ||
+        tpm_read_property(instance->tpm, TPM2_PT_CONTEXT_GAP_MAX, &instance->context_gap) !=
+            TPM2_RC_SUCCESS) {
         error_set("libtpms does not answer");
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
@@ -250,5 +256,6 @@ TSS2_RC power_cycle(struct instance *instance, enum tpm_reset how)
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     instance->tpm->operations->stop(instance->tpm);
-    return start_again(instance, how == TPM_RESUME ? TPM2_SU_STATE : TPM2_SU_CLEAR);
+    return start_again(instance, how == TPM_RESUME ? TPM2_SU_STATE : TPM2_SU_CLEAR,
+                       how == TPM_RESUME || how == TPM_RESTART);
 }

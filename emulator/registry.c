@@ -3,6 +3,9 @@
 #include "emulator/openssl_scope.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define COPIES_MAX 16
 
 static struct registry {
     pthread_mutex_t lock;
@@ -38,16 +41,36 @@ __attribute__((constructor)) static void watch_forks(void)
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+static bool is_of(const struct instance *instance, dev_t device, ino_t inode)
+{
+    return instance->device == device && instance->inode == inode;
+}
+
+/* The one with the fewest users. */
 static struct instance *find(const struct directory *directory)
 {
+    struct instance *least = NULL;
     struct stat status;
 
     if (fstat(directory->fd, &status) != 0)
         return NULL;
     for (struct instance *at = registry.instances; at; at = at->next)
-        if (at->device == status.st_dev && at->inode == status.st_ino)
-            return at;
-    return NULL;
+        if (is_of(at, status.st_dev, status.st_ino) && (!least || at->users < least->users))
+            least = at;
+    return least;
+}
+
+static TSS2_RC add(struct directory *directory, struct instance **ret)
+{
+    struct instance *instance = NULL;
+    TSS2_RC rc = instance_new(directory, &instance);
+
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    instance->next = registry.instances;
+    registry.instances = instance;
+    *ret = instance;
+    return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC find_or_add(struct directory *directory, struct instance **ret)
@@ -56,15 +79,23 @@ static TSS2_RC find_or_add(struct directory *directory, struct instance **ret)
     TSS2_RC rc;
 
     if (!instance) {
-        rc = instance_new(directory, &instance);
+        rc = add(directory, &instance);
         if (rc != TSS2_RC_SUCCESS)
             return rc;
-        instance->next = registry.instances;
-        registry.instances = instance;
     }
     instance->users++;
     *ret = instance;
     return TSS2_RC_SUCCESS;
+}
+
+/* Outside the registry's lock: it may wait long for other processes. */
+static TSS2_RC open_acquired(struct instance *instance)
+{
+    TSS2_RC rc = instance_open(instance);
+
+    if (rc != TSS2_RC_SUCCESS)
+        registry_release(instance);
+    return rc;
 }
 
 TSS2_RC registry_acquire(const char *path, struct instance **ret)
@@ -78,16 +109,48 @@ TSS2_RC registry_acquire(const char *path, struct instance **ret)
     (void)pthread_mutex_lock(&registry.lock);
     rc = find_or_add(&directory, &instance);
     (void)pthread_mutex_unlock(&registry.lock);
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    /* Outside the registry's lock: it may wait long for other processes. */
-    rc = instance_open(instance);
-    if (rc != TSS2_RC_SUCCESS) {
-        registry_release(instance);
-        return rc;
+    if (rc == TSS2_RC_SUCCESS)
+        rc = open_acquired(instance);
+    if (rc == TSS2_RC_SUCCESS)
+        *ret = instance;
+    return rc;
+}
+
+/* Under the registry's lock. */
+static struct instance *find_another(const struct instance *instance)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
+    struct instance *least = NULL;
+    long copies = 0;
+
+    for (struct instance *at = registry.instances; at; at = at->next) {
+        if (!is_of(at, instance->device, instance->inode))
+            continue;
+        copies++;
+        if (at != instance && (!least || at->users < least->users))
+            least = at;
     }
-    *ret = instance;
-    return TSS2_RC_SUCCESS;
+    if (instance->users > 1 && copies < processors && copies < COPIES_MAX &&
+        directory_reopen(&instance->directory, &directory) == TSS2_RC_SUCCESS &&
+        add(&directory, &least) == TSS2_RC_SUCCESS)
+        return least;
+    return least && least->users + 1 < instance->users ? least : NULL;
+}
+
+bool registry_acquire_another(struct instance *instance, struct instance **ret)
+{
+    struct instance *other;
+
+    (void)pthread_mutex_lock(&registry.lock);
+    other = find_another(instance);
+    if (other)
+        other->users++;
+    (void)pthread_mutex_unlock(&registry.lock);
+    if (!other || open_acquired(other) != TSS2_RC_SUCCESS)
+        return false;
+    *ret = other;
+    return true;
 }
 
 void registry_release(struct instance *instance)

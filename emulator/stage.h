@@ -13,9 +13,11 @@
 struct exchange {
     struct message *command;
     struct message *response;
-    /* Not TSS2_RC_SUCCESS: no answer will come, and Receive says this instead;
-     * TSS2_TCTI_RC_TRY_AGAIN as long as its timeout has not passed. */
+    /* Not TSS2_RC_SUCCESS: no answer will come, and Receive says this instead. A
+     * client that cancels the command gets what is in response. */
     TSS2_RC lost;
+    /* Microseconds until Receive has the answer, or says that it is lost. */
+    uint64_t delay;
 };
 
 struct stage {

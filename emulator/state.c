@@ -21,21 +21,45 @@ bool state_is_behind(const struct instance *instance, enum command_kind kind)
         return true;
     if (kind == KIND_OWN_OBJECTS)
         return control_hard_generation(word) != control_hard_generation(instance->word);
-    return word != instance->word || control_is_unsettled(&instance->control);
+    return word != instance->word;
+}
+
+/* Whoever does not hold the directory's lock may read a slot that is just being
+ * written again, two generations later: then the word has moved on. */
+static TSS2_RC read_present(const struct control *control, uint64_t *ret_word,
+                            struct tpm_state *ret)
+{
+    TSS2_RC rc;
+
+    do {
+        *ret_word = control_word(control);
+        rc = control_read(control, control_generation(*ret_word), ret);
+    } while (rc == TSS2_TCTI_RC_IO_ERROR && control_word(control) != *ret_word);
+    return rc;
+}
+
+static TSS2_RC read_audited(struct instance *instance)
+{
+    if (tpm_read_audited(instance->tpm, &instance->audited) == TPM2_RC_SUCCESS)
+        return TSS2_RC_SUCCESS;
+    error_set("libtpms does not tell the commands under audit");
+    return TSS2_TCTI_RC_GENERAL_FAILURE;
+}
+
+static TSS2_RC begin_run(struct instance *instance)
+{
+    if (tpm_stir_random(instance->tpm) == TPM2_RC_SUCCESS)
+        return TSS2_RC_SUCCESS;
+    error_set("the TPM's random number generator takes no entropy");
+    return TSS2_TCTI_RC_GENERAL_FAILURE;
 }
 
 TSS2_RC state_take_over(struct instance *instance)
 {
     TPM_STATE_SCOPE struct tpm_state state = TPM_STATE_EMPTY;
-    uint64_t word;
-    TSS2_RC rc;
+    uint64_t word = 0;
+    TSS2_RC rc = read_present(&instance->control, &word, &state);
 
-    /* Until that can be done the present state is still the right one. */
-    (void)permanent_settle(&instance->directory, &instance->control);
-    if (control_is_unsettled(&instance->control))
-        control_give_up(&instance->control);
-    word = control_word(&instance->control);
-    rc = control_read(&instance->control, control_generation(word), &state);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     objects_unload_all(instance);
@@ -43,11 +67,14 @@ TSS2_RC state_take_over(struct instance *instance)
     rc = instance->tpm->operations->start(instance->tpm, &state.permanent, &state.running);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS) {
-        error_set("the TPM's random number generator takes no entropy");
-        return TSS2_TCTI_RC_GENERAL_FAILURE;
-    }
+    rc = begin_run(instance);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = read_audited(instance);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    session_rows_free(instance->sessions);
     memcpy(instance->sessions, state.sessions, sizeof(instance->sessions));
+    memset(state.sessions, 0, sizeof(state.sessions));
     blob_move(&instance->permanent, &state.permanent);
     instance->word = word;
     instance->in_step = true;
@@ -68,7 +95,9 @@ static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool 
                  : TSS2_TCTI_RC_MEMORY;
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    memcpy(state->sessions, instance->sessions, sizeof(state->sessions));
+    rc = session_rows_copy(state->sessions, instance->sessions);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
     memcpy(state->boot_id, instance->boot_id, sizeof(state->boot_id));
     return tpm->running_state(instance->tpm, &state->running);
 }
@@ -109,6 +138,7 @@ TSS2_RC state_publish(struct instance *instance, bool hard)
         return rc;
     instance->word = control_flip(&instance->control, generation, hard);
     blob_move(&instance->permanent, &state.permanent);
-    instance->in_step = true;
+    /* Without knowing what is audited the next command takes over first. */
+    instance->in_step = !hard || read_audited(instance) == TSS2_RC_SUCCESS;
     return TSS2_RC_SUCCESS;
 }

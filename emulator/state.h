@@ -4,8 +4,7 @@
 #include "emulator/instance.h"
 #include "emulator/kinds.h"
 
-/* The instance's way to and from the published state. All of these run under the
- * instance's lock and the directory's lock. */
+/* The instance's way to and from the published state, under the instance's lock. */
 
 /* Has what a command of this kind depends on moved since the TPM's state was
  * taken? */
@@ -13,13 +12,14 @@ bool state_is_behind(const struct instance *instance, enum command_kind kind);
 
 /* Replaces the TPM's state by the published one. The connections keep their
  * objects, as saved contexts. The random number generator is stirred: every
- * process starts from the same published one. */
+ * process starts from the same published one. Needs no lock of the directory. */
 TSS2_RC state_take_over(struct instance *instance);
 
-/* Publishes the TPM's state, durably if it asked for its permanent state to be
- * stored; without anybody's objects. On failure nothing is published and the
- * TPM is out of step: the next take-over rolls it back. TSS2_TCTI_RC_TRY_AGAIN:
- * a publish of a killed process was completed first, and the state has moved on. */
+/* Under the directory's lock: publishes the TPM's state, durably if it asked for
+ * its permanent state to be stored; without anybody's objects. On failure nothing
+ * is published and the TPM is out of step: the next take-over rolls it back.
+ * TSS2_TCTI_RC_TRY_AGAIN: a publish of a killed process was completed first, and
+ * the state has moved on. */
 TSS2_RC state_publish(struct instance *instance, bool hard);
 
 uint32_t state_next_generation(uint32_t generation);

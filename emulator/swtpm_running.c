@@ -39,17 +39,17 @@ uint32_t swtpm_running_adopt(struct instance *instance)
 {
     uint32_t handles[HANDLES_MAX];
     size_t count = 0;
-    uint32_t rc = tpm_list_handles(instance->tpm, TRANSIENT_FIRST, handles, HANDLES_MAX, &count);
+    uint32_t rc = tpm_read_handles(instance->tpm, TRANSIENT_FIRST, handles, HANDLES_MAX, &count);
 
     for (size_t i = 0; i < count && rc == TPM2_RC_SUCCESS; i++)
         rc = tpm_flush(instance->tpm, handles[i]);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
-    rc = tpm_list_handles(instance->tpm, LOADED_SESSION_FIRST, handles, HANDLES_MAX, &count);
+    rc = tpm_read_handles(instance->tpm, LOADED_SESSION_FIRST, handles, HANDLES_MAX, &count);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
-    memset(instance->sessions, 0, sizeof(instance->sessions));
+    session_rows_free(instance->sessions);
     for (size_t i = 0; i < count && i < SESSIONS_MAX; i++)
-        instance->sessions[i] = (struct session_owner){.handle = handles[i]};
+        instance->sessions[i] = (struct session_row){.handle = handles[i]};
     return TPM2_RC_SUCCESS;
 }

@@ -1,13 +1,16 @@
 #include "emulator/tcti.h"
 
 #include "emulator/chain.h"
+#include "emulator/command.h"
 #include "emulator/conf.h"
 #include "emulator/error.h"
 #include "emulator/openssl_scope.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORTED __attribute__((visibility("default")))
 
@@ -21,6 +24,7 @@ struct tcti {
     struct chain chain;
     bool answered; /* a command was transmitted, and its answer not received yet */
     TSS2_RC lost;  /* what Receive says instead of an answer */
+    uint64_t due;  /* when it says so, or has the answer; as now_microseconds() */
     struct message command;
     struct message response;
 };
@@ -36,6 +40,37 @@ static TSS2_RC refuse(TSS2_RC rc, const char *reason)
 {
     error_set("%s", reason);
     return rc;
+}
+
+static uint64_t now_microseconds(void)
+{
+    struct timespec now = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void sleep_until(uint64_t microseconds)
+{
+    struct timespec until = {(time_t)(microseconds / 1000000),
+                             (long)(microseconds % 1000000 * 1000)};
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        ;
+}
+
+/* Waits for what is due, in milliseconds at most; false if that was not enough. */
+static bool wait_until_due(const struct tcti *tcti, int32_t timeout)
+{
+    uint64_t now, end;
+
+    if (tcti->due == 0)
+        return true;
+    now = now_microseconds();
+    end = timeout < 0 ? tcti->due : now + (uint64_t)timeout * 1000;
+    if (now < tcti->due && now < end)
+        sleep_until(end < tcti->due ? end : tcti->due);
+    return end >= tcti->due;
 }
 
 static TSS2_RC tcti_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8_t *command)
@@ -54,23 +89,24 @@ static TSS2_RC tcti_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint
         return refuse(TSS2_TCTI_RC_BAD_VALUE, "transmit: a command has 1 to 4096 bytes");
     memcpy(tcti->command.bytes, command, size);
     tcti->command.size = size;
-    exchange = (struct exchange){&tcti->command, &tcti->response, TSS2_RC_SUCCESS};
+    exchange = (struct exchange){.command = &tcti->command, .response = &tcti->response};
     stage_run(tcti->chain.first, &exchange);
     tcti->answered = true;
     tcti->lost = exchange.lost;
+    tcti->due = exchange.delay ? now_microseconds() + exchange.delay : 0;
     /* It may have carried an authorization value. */
     explicit_bzero(tcti->command.bytes, size);
     return TSS2_RC_SUCCESS;
 }
 
+/* As the kernel's driver gives up on a chip: the next command can be sent. */
 static TSS2_RC receive_nothing(struct tcti *tcti)
 {
-    if (tcti->lost != TSS2_TCTI_RC_TRY_AGAIN)
-        tcti->answered = false;
-    return tcti->lost;
+    tcti->answered = false;
+    explicit_bzero(tcti->response.bytes, tcti->response.size);
+    return refuse(tcti->lost, "receive: the TPM gives no answer");
 }
 
-/* The answer is there already, so the timeout is kept whatever it is. */
 static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *response,
                             int32_t timeout)
 {
@@ -85,12 +121,18 @@ static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *r
         return refuse(TSS2_TCTI_RC_BAD_VALUE, "receive: a timeout is -1 or more");
     if (!tcti->answered)
         return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "receive: no command was transmitted");
+    if (!wait_until_due(tcti, timeout))
+        return refuse(TSS2_TCTI_RC_TRY_AGAIN, "receive: there is no answer yet");
     if (tcti->lost != TSS2_RC_SUCCESS)
         return receive_nothing(tcti);
     room = *size;
     *size = tcti->response.size;
-    if (!response)
+    if (!response) {
+        /* Nobody comes back for what is shorter than a header. */
+        if (tcti->response.size < HEADER_SIZE)
+            tcti->answered = false;
         return TSS2_RC_SUCCESS;
+    }
     if (room < tcti->response.size)
         return refuse(TSS2_TCTI_RC_INSUFFICIENT_BUFFER, "receive: the buffer is too small");
     memcpy(response, tcti->response.bytes, tcti->response.size);
@@ -109,7 +151,8 @@ static void tcti_finalize(TSS2_TCTI_CONTEXT *context)
     explicit_bzero(tcti, sizeof(*tcti));
 }
 
-/* A command is done when transmit returns: its answer stands. */
+/* A command is done when transmit returns: its answer stands, and is waited for
+ * no longer. Of one that never reached the TPM that is TPM_RC_CANCELED. */
 static TSS2_RC tcti_cancel(TSS2_TCTI_CONTEXT *context)
 {
     struct tcti *tcti = tcti_of(context);
@@ -118,6 +161,8 @@ static TSS2_RC tcti_cancel(TSS2_TCTI_CONTEXT *context)
         return refuse(TSS2_TCTI_RC_BAD_CONTEXT, "cancel: not a context of this library");
     if (!tcti->answered)
         return refuse(TSS2_TCTI_RC_BAD_SEQUENCE, "cancel: no command was transmitted");
+    tcti->lost = TSS2_RC_SUCCESS;
+    tcti->due = 0;
     return TSS2_RC_SUCCESS;
 }
 

@@ -20,6 +20,7 @@
  *   signet.state     the running state that the processes share; a machine that
  *                    was started anew makes it a TPM reset
  *   signet.lock, .lock  locks
+ *   signet.chip      whose turn it is, and sessions saved, if a profile is used
  *   tpm2-00.volatilestate  of swtpm, when it was told to store one: taken in, and
  *                    removed
  *

@@ -1,39 +1,18 @@
 #include "emulator/tpm.h"
 
+#include "emulator/build.h"
+
 #include <string.h>
 #include <sys/random.h>
 #include <tss2/tss2_tpm2_types.h>
 
 #define STIR_SIZE 48
+#define CAPABILITIES_MAX 254
+#define CAPABILITY_LIST (HEADER_SIZE + 9)
 
-static void begin(struct message *command, uint16_t tag, uint32_t code)
+uint32_t tpm_run(struct tpm_backend *tpm, struct message *command, struct message *response)
 {
-    command->size = HEADER_SIZE;
-    put_u16(command->bytes, tag);
-    put_u32(command->bytes + 6, code);
-}
-
-static void add_u16(struct message *command, uint16_t value)
-{
-    put_u16(command->bytes + command->size, value);
-    command->size += 2;
-}
-
-static void add_u32(struct message *command, uint32_t value)
-{
-    put_u32(command->bytes + command->size, value);
-    command->size += 4;
-}
-
-static void add_bytes(struct message *command, const void *data, size_t size)
-{
-    memcpy(command->bytes + command->size, data, size);
-    command->size += size;
-}
-
-static uint32_t run(struct tpm_backend *tpm, struct message *command, struct message *response)
-{
-    put_u32(command->bytes + 2, (uint32_t)command->size);
+    build_end(command);
     tpm->operations->process(tpm, 0, command, response);
     return response_code(response);
 }
@@ -42,18 +21,18 @@ uint32_t tpm_startup(struct tpm_backend *tpm, uint16_t type)
 {
     struct message command, response;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Startup);
-    add_u16(&command, type);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Startup);
+    build_u16(&command, type);
+    return tpm_run(tpm, &command, &response);
 }
 
 uint32_t tpm_shutdown(struct tpm_backend *tpm, uint16_t type)
 {
     struct message command, response;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Shutdown);
-    add_u16(&command, type);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_Shutdown);
+    build_u16(&command, type);
+    return tpm_run(tpm, &command, &response);
 }
 
 uint32_t tpm_stir_random(struct tpm_backend *tpm)
@@ -64,10 +43,10 @@ uint32_t tpm_stir_random(struct tpm_backend *tpm)
 
     if (getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
         return TPM2_RC_FAILURE;
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_StirRandom);
-    add_u16(&command, sizeof(entropy));
-    add_bytes(&command, entropy, sizeof(entropy));
-    rc = run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_StirRandom);
+    build_u16(&command, sizeof(entropy));
+    build_bytes(&command, entropy, sizeof(entropy));
+    rc = tpm_run(tpm, &command, &response);
     explicit_bzero(entropy, sizeof(entropy));
     explicit_bzero(command.bytes, command.size);
     return rc;
@@ -76,44 +55,65 @@ uint32_t tpm_stir_random(struct tpm_backend *tpm)
 uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t recovery_seconds,
                          uint32_t lockout_recovery_seconds)
 {
-    static const uint8_t empty_password[] = {0x40, 0x00, 0x00, 0x09, 0, 0, 0, 0, 0};
     struct message command, response;
 
-    begin(&command, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
-    add_u32(&command, TPM2_RH_LOCKOUT);
-    add_u32(&command, sizeof(empty_password));
-    add_bytes(&command, empty_password, sizeof(empty_password));
-    add_u32(&command, max_tries);
-    add_u32(&command, recovery_seconds);
-    add_u32(&command, lockout_recovery_seconds);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
+    build_u32(&command, TPM2_RH_LOCKOUT);
+    build_empty_password(&command);
+    build_u32(&command, max_tries);
+    build_u32(&command, recovery_seconds);
+    build_u32(&command, lockout_recovery_seconds);
+    return tpm_run(tpm, &command, &response);
 }
 
-/* The response's parameters: moreData, capability, count, TPMA_CC... */
+/* The response's parameters: moreData, capability, count, items of item_size. */
+static uint32_t get_capability(struct tpm_backend *tpm, uint32_t capability, uint32_t first,
+                               size_t item_size, struct message *response, uint32_t *ret_count)
+{
+    struct message command;
+    uint32_t rc;
+
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
+    build_u32(&command, capability);
+    build_u32(&command, first);
+    build_u32(&command, CAPABILITIES_MAX);
+    rc = tpm_run(tpm, &command, response);
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    if (response->size < CAPABILITY_LIST)
+        return TPM2_RC_FAILURE;
+    *ret_count = get_u32(response->bytes + CAPABILITY_LIST - 4);
+    return response->size == CAPABILITY_LIST + *ret_count * item_size ? TPM2_RC_SUCCESS
+                                                                      : TPM2_RC_FAILURE;
+}
+
+static uint32_t item(const struct message *response, uint32_t index)
+{
+    return get_u32(response->bytes + CAPABILITY_LIST + (size_t)index * 4);
+}
+
+static void set_attributes(struct command_attributes *table, uint32_t code, uint32_t attributes)
+{
+    if (code >= TPM2_CC_FIRST &&
+        code - TPM2_CC_FIRST < sizeof(table->attributes) / sizeof(table->attributes[0]))
+        table->attributes[code - TPM2_CC_FIRST] = attributes;
+}
+
 static uint32_t read_some_commands(struct tpm_backend *tpm, uint32_t first,
                                    struct command_attributes *table, uint32_t *ret_next)
 {
-    struct message command, response;
-    const uint8_t *list = response.bytes + HEADER_SIZE + 9;
-    uint32_t rc, count, code = first;
+    struct message response;
+    uint32_t count = 0, code = first;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_COMMANDS, first, 4, &response, &count);
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
-    add_u32(&command, TPM2_CAP_COMMANDS);
-    add_u32(&command, first);
-    add_u32(&command, sizeof(table->attributes) / sizeof(table->attributes[0]));
-    rc = run(tpm, &command, &response);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
-    count = get_u32(response.bytes + HEADER_SIZE + 5);
-    if (response.size != HEADER_SIZE + 9 + (size_t)count * 4)
-        return TPM2_RC_FAILURE;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t attributes = get_u32(list + (size_t)i * 4);
+        uint32_t attributes = item(&response, i);
 
         code = attributes & TPMA_CC_COMMANDINDEX_MASK;
-        if (!(attributes & TPMA_CC_V) && code >= TPM2_CC_FIRST &&
-            code - TPM2_CC_FIRST < sizeof(table->attributes) / sizeof(table->attributes[0]))
-            table->attributes[code - TPM2_CC_FIRST] = attributes;
+        if (!(attributes & TPMA_CC_V))
+            set_attributes(table, code, attributes);
     }
     *ret_next = count > 0 && response.bytes[HEADER_SIZE] ? code + 1 : 0;
     return TPM2_RC_SUCCESS;
@@ -137,26 +137,46 @@ uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *r
     return TPM2_RC_SUCCESS;
 }
 
-uint32_t tpm_list_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *ret_handles,
-                          size_t room, size_t *ret_count)
+uint32_t tpm_read_audited(struct tpm_backend *tpm, struct command_attributes *ret)
 {
-    struct message command, response;
-    const uint8_t *list = response.bytes + HEADER_SIZE + 9;
-    uint32_t rc, count;
+    struct command_attributes table = {.attributes = {0}};
+    struct message response;
+    uint32_t count = 0;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_AUDIT_COMMANDS, TPM2_CC_FIRST, 4, &response, &count);
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_GetCapability);
-    add_u32(&command, TPM2_CAP_HANDLES);
-    add_u32(&command, first);
-    add_u32(&command, (uint32_t)room);
-    rc = run(tpm, &command, &response);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
-    count = get_u32(response.bytes + HEADER_SIZE + 5);
-    if (count > room || response.size != HEADER_SIZE + 9 + (size_t)count * 4)
-        return TPM2_RC_FAILURE;
     for (uint32_t i = 0; i < count; i++)
-        ret_handles[i] = get_u32(list + (size_t)i * 4);
-    *ret_count = count;
+        set_attributes(&table, item(&response, i), 1);
+    *ret = table;
+    return TPM2_RC_SUCCESS;
+}
+
+uint32_t tpm_read_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *handles, size_t room,
+                          size_t *ret_count)
+{
+    struct message response;
+    uint32_t count = 0;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_HANDLES, first, 4, &response, &count);
+
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    for (*ret_count = 0; *ret_count < count && *ret_count < room; (*ret_count)++)
+        handles[*ret_count] = item(&response, (uint32_t)*ret_count);
+    return TPM2_RC_SUCCESS;
+}
+
+uint32_t tpm_read_property(struct tpm_backend *tpm, uint32_t property, uint32_t *ret)
+{
+    struct message response;
+    uint32_t count = 0;
+    uint32_t rc = get_capability(tpm, TPM2_CAP_TPM_PROPERTIES, property, 8, &response, &count);
+
+    if (rc != TPM2_RC_SUCCESS)
+        return rc;
+    if (count == 0 || item(&response, 0) != property)
+        return TPM2_RC_VALUE;
+    *ret = item(&response, 1);
     return TPM2_RC_SUCCESS;
 }
 
@@ -165,9 +185,9 @@ uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob 
     struct message command, response;
     uint32_t rc;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextSave);
-    add_u32(&command, handle);
-    rc = run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextSave);
+    build_u32(&command, handle);
+    rc = tpm_run(tpm, &command, &response);
     if (rc != TPM2_RC_SUCCESS)
         return rc;
     if (blob_copy(response.bytes + HEADER_SIZE, response.size - HEADER_SIZE, ret_context) != 0)
@@ -182,9 +202,9 @@ uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context, u
 
     if (context->size > MESSAGE_MAX - HEADER_SIZE)
         return TPM2_RC_SIZE;
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextLoad);
-    add_bytes(&command, context->data, context->size);
-    rc = run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_ContextLoad);
+    build_bytes(&command, context->data, context->size);
+    rc = tpm_run(tpm, &command, &response);
     if (rc == TPM2_RC_SUCCESS)
         *ret_handle = get_u32(response.bytes + HEADER_SIZE);
     return rc;
@@ -194,7 +214,7 @@ uint32_t tpm_flush(struct tpm_backend *tpm, uint32_t handle)
 {
     struct message command, response;
 
-    begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_FlushContext);
-    add_u32(&command, handle);
-    return run(tpm, &command, &response);
+    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_FlushContext);
+    build_u32(&command, handle);
+    return tpm_run(tpm, &command, &response);
 }

@@ -7,6 +7,9 @@
 /* The commands that the sharing itself sends to its TPM. All return the TPM's
  * response code, TPM2_RC_SUCCESS if it was done. */
 
+/* Ends the command and runs it at locality 0. */
+uint32_t tpm_run(struct tpm_backend *tpm, struct message *command, struct message *response);
+
 /* type: TPM2_SU_CLEAR or TPM2_SU_STATE */
 uint32_t tpm_startup(struct tpm_backend *tpm, uint16_t type);
 uint32_t tpm_shutdown(struct tpm_backend *tpm, uint16_t type);
@@ -18,11 +21,14 @@ uint32_t tpm_stir_random(struct tpm_backend *tpm);
 uint32_t tpm_set_lockout(struct tpm_backend *tpm, uint32_t max_tries, uint32_t recovery_seconds,
                          uint32_t lockout_recovery_seconds);
 
+/* TPM2_GetCapability: the commands; those under command audit (as attributes that
+ * are not 0); the handles of a type, from its first one on, as many as there is
+ * room for; one property. */
 uint32_t tpm_read_commands(struct tpm_backend *tpm, struct command_attributes *ret);
-
-/* The handles there are from `first` on, of its type; at most `room`. */
-uint32_t tpm_list_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *ret_handles,
-                          size_t room, size_t *ret_count);
+uint32_t tpm_read_audited(struct tpm_backend *tpm, struct command_attributes *ret);
+uint32_t tpm_read_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *handles, size_t room,
+                          size_t *ret_count);
+uint32_t tpm_read_property(struct tpm_backend *tpm, uint32_t property, uint32_t *ret);
 
 uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context);
 uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context,
