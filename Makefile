@@ -47,7 +47,8 @@ UNIT_TESTS := $(patsubst %_test.c,$(BUILD)/test/%_test,$(wildcard token/*/*_test
 API_TESTS := $(patsubst conformance/api/%_test.c,$(BUILD)/conformance/%_test,\
 	$(wildcard conformance/api/*_test.c))
 BENCHES := $(patsubst conformance/bench/%_bench.c,$(BUILD)/bench/%_bench,\
-	$(wildcard conformance/bench/*_bench.c))
+	$(wildcard conformance/bench/*_bench.c)) \
+	$(patsubst emulator/%_bench.c,$(BUILD)/bench/emulator/%_bench,$(wildcard emulator/*_bench.c))
 FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c emulator/*_fuzz.c emulator/*/*_fuzz.c))
 
 .PHONY: all check check-format fix-format install uninstall clean bench fuzz asan tsan demo setup tests
@@ -121,6 +122,10 @@ $(BUILD)/test/emulator/cli/cli_test: | $(SIGNET_TPM) $(EMULATOR)
 $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(API_HELPERS))
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ -lcmocka -ldl -lpthread -lcrypto
+
+$(BUILD)/bench/emulator/%_bench: $(BUILD)/emulator/%_bench.o $(BUILD)/emulator.a
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
 
 $(BUILD)/bench/%_bench: $(BUILD)/conformance/bench/%_bench.o
 	@mkdir -p $(@D)

@@ -3,6 +3,7 @@
 #include "emulator/error.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -55,7 +56,7 @@ static TSS2_RC set_name(struct conf *conf, size_t offset, const char *key, struc
     return set_text((char *)conf + offset, CONF_NAME_MAX, key, value);
 }
 
-static TSS2_RC set_manager(struct conf *conf, size_t offset, const char *key, struct word value)
+static TSS2_RC set_off(struct conf *conf, size_t offset, const char *key, struct word value)
 {
     bool off = word_is(value, "off");
 
@@ -68,12 +69,15 @@ static TSS2_RC set_manager(struct conf *conf, size_t offset, const char *key, st
 /* "100", "100x", "0.5" */
 static TSS2_RC set_speed(struct conf *conf, size_t offset, const char *key, struct word value)
 {
-    char text[CONF_NAME_MAX], *end;
-    double speed;
+    char text[CONF_NAME_MAX], *end = text;
+    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    double speed = 0;
 
-    if (set_text(text, sizeof(text), key, value) != TSS2_RC_SUCCESS)
-        return TSS2_TCTI_RC_BAD_VALUE;
-    speed = strtod(text, &end);
+    /* Whatever the program's locale says of decimal points. */
+    if (plain && set_text(text, sizeof(text), key, value) == TSS2_RC_SUCCESS)
+        speed = strtod_l(text, &end, plain);
+    if (plain)
+        freelocale(plain);
     if (end == text || (strcmp(end, "") != 0 && strcmp(end, "x") != 0) ||
         !(speed >= SPEED_MIN && speed <= SPEED_MAX))
         return refuse(key, value, "a factor from 0.001 to 1000000, as 100x");
@@ -104,7 +108,8 @@ static const struct {
     size_t offset;
 } keys[] = {
     {"dir", NULL, set_path, offsetof(struct conf, directory)},
-    {"rm", NULL, set_manager, offsetof(struct conf, bare)},
+    {"rm", NULL, set_off, offsetof(struct conf, bare)},
+    {"ek", "SIGNET_TPM_EK", set_off, offsetof(struct conf, no_ek)},
     {"profile", "SIGNET_TPM_PROFILE", set_name, offsetof(struct conf, profile)},
     {"faults", "SIGNET_TPM_FAULTS", set_path, offsetof(struct conf, faults)},
     {"trace", "SIGNET_TPM_TRACE", set_path, offsetof(struct conf, trace)},

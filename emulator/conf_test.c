@@ -53,11 +53,12 @@ static void every_key_is_read(void **state)
     struct conf conf;
 
     (void)state;
-    assert_int_equal(conf_read("dir=/a,rm=off,profile=slb9670,faults=/f,trace=/t,pcap=/p,"
+    assert_int_equal(conf_read("dir=/a,rm=off,ek=off,profile=slb9670,faults=/f,trace=/t,pcap=/p,"
                                "counters=/c,speed=100x,seed=0x10",
                                &conf),
                      TSS2_RC_SUCCESS);
     assert_true(conf.bare);
+    assert_true(conf.no_ek);
     assert_string_equal(conf.profile, "slb9670");
     assert_string_equal(conf.faults, "/f");
     assert_string_equal(conf.trace, "/t");
@@ -72,6 +73,7 @@ static void bad_values_are_refused_with_what_is_expected(void **state)
 {
     (void)state;
     expect_refused("rm=maybe", TSS2_TCTI_RC_BAD_VALUE, "on or off");
+    expect_refused("ek=no", TSS2_TCTI_RC_BAD_VALUE, "on or off");
     expect_refused("speed=fast", TSS2_TCTI_RC_BAD_VALUE, "factor");
     expect_refused("speed=0", TSS2_TCTI_RC_BAD_VALUE, "factor");
     expect_refused("speed=nan", TSS2_TCTI_RC_BAD_VALUE, "factor");

@@ -2,6 +2,7 @@
 
 #include "emulator/capability.h"
 #include "emulator/error.h"
+#include "emulator/identity/ek.h"
 #include "emulator/kinds.h"
 #include "emulator/objects.h"
 #include "emulator/permanent.h"
@@ -25,6 +26,7 @@ static void link_to(struct connection *connection, struct instance *instance)
 
 TSS2_RC connection_open(const struct conf *conf, struct connection **ret)
 {
+    static const struct ek_order without_ek = {.none = true};
     struct connection *connection = calloc(1, sizeof(*connection));
     struct instance *instance = NULL;
     TSS2_RC rc;
@@ -32,7 +34,7 @@ TSS2_RC connection_open(const struct conf *conf, struct connection **ret)
     if (!connection)
         return TSS2_TCTI_RC_MEMORY;
     connection->bare = conf->bare;
-    rc = registry_acquire(conf->directory, &instance);
+    rc = registry_acquire(conf->directory, conf->no_ek ? &without_ek : NULL, &instance);
     if (rc == TSS2_RC_SUCCESS) {
         rc = instance_enter(instance);
         if (rc != TSS2_RC_SUCCESS)
@@ -214,6 +216,9 @@ static void execute(struct step *step, struct message *response)
 {
     uint32_t rc;
 
+    /* What others have loaded meanwhile is not for the bare TPM to show. */
+    if (step->connection->bare && step->kind != KIND_OWN_OBJECTS)
+        objects_unload_all(step->connection->instance);
     if (flush_own_object(step, response) ||
         capability_answer(step->connection, &step->command, step->message, response))
         return;

@@ -3,6 +3,7 @@
 #include "emulator/error.h"
 #include "emulator/libtpms.h"
 #include "emulator/objects.h"
+#include "emulator/openssl_scope.h"
 #include "emulator/power.h"
 #include "emulator/tpm.h"
 
@@ -50,8 +51,9 @@ void instance_free(struct instance *instance)
 {
     if (!instance)
         return;
-    /* A copy that a fork caught at work cannot even be taken down. */
-    if (instance->damaged) {
+    /* A copy that a fork caught at work cannot even be taken down; nor one that has
+     * lost its OpenSSL. */
+    if (instance->damaged || openssl_is_over()) {
         instance->tpm = NULL;
         instance->permanent = (struct blob){NULL, 0};
         memset(instance->sessions, 0, sizeof(instance->sessions));
@@ -154,6 +156,10 @@ bool instance_is_busy(const struct instance *instance)
 
 TSS2_RC instance_enter(struct instance *instance)
 {
+    if (openssl_is_over()) {
+        error_set("the program is exiting, and OpenSSL has gone before: no TPM command can be run");
+        return TSS2_TCTI_RC_IO_ERROR;
+    }
     (void)pthread_mutex_lock(&instance->lock);
     instance->busy = true;
     if (instance->process != getpid()) {

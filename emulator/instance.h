@@ -53,7 +53,8 @@ struct instance {
     uint64_t commands_run;
 
     /* How to certify the keys of a TPM that is made; NULL: as by default. Borrowed. */
-    struct ek_order *endorsement;
+    const struct ek_order *endorsement;
+    bool manufactured; /* here and now */
 
     /* Which published state the TPM runs, and what of it must be published again. */
     bool in_step; /* false: the TPM's state is to be thrown away */

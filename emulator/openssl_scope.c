@@ -6,15 +6,28 @@
 #include <openssl/err.h>
 #include <openssl/provider.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static OSSL_LIB_CTX *of_process;
+
+static atomic_bool over;
+
+static void note_end(void)
+{
+    atomic_store(&over, true);
+}
+
+bool openssl_is_over(void)
+{
+    return atomic_load(&over);
+}
 
 static void make_context(void)
 {
     OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
 
-    if (made && OSSL_PROVIDER_load(made, "default"))
+    if (made && OSSL_PROVIDER_load(made, "default") && OPENSSL_atexit(note_end))
         of_process = made;
     else
         OSSL_LIB_CTX_free(made);

@@ -2,6 +2,7 @@
 #define EMULATOR_OPENSSL_SCOPE_H
 
 #include <openssl/types.h>
+#include <stdbool.h>
 
 /* libtpms uses OpenSSL's default library context. If that one can lead back to
  * a TPM provider, a TPM command would start another inside itself. So every call
@@ -16,6 +17,10 @@ OSSL_LIB_CTX *openssl_private(void);
 /* In the child of a fork that caught another thread inside a command, and so
  * maybe with a lock of the context: the next use makes a new one. */
 void openssl_abandon(void);
+
+/* Has OpenSSL been taken down, as happens while the program exits? Then nothing of
+ * libtpms may be called any more. */
+bool openssl_is_over(void);
 
 struct openssl_scope {
     OSSL_LIB_CTX *outer;

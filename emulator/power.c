@@ -112,9 +112,10 @@ static TSS2_RC manufacture(struct instance *instance)
         return TSS2_TCTI_RC_GENERAL_FAILURE;
     }
     rc = ek_certify(instance->tpm, &instance->directory, instance->endorsement);
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    return state_publish(instance, true);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = state_publish(instance, true);
+    instance->manufactured = rc == TSS2_RC_SUCCESS;
+    return rc;
 }
 
 /* _TPM_Init and TPM2_Startup on instance->permanent. */

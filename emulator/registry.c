@@ -73,7 +73,8 @@ static TSS2_RC add(struct directory *directory, struct instance **ret)
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC find_or_add(struct directory *directory, struct instance **ret)
+static TSS2_RC find_or_add(struct directory *directory, const struct ek_order *endorsement,
+                           struct instance **ret)
 {
     struct instance *instance = find(directory);
     TSS2_RC rc;
@@ -82,6 +83,7 @@ static TSS2_RC find_or_add(struct directory *directory, struct instance **ret)
         rc = add(directory, &instance);
         if (rc != TSS2_RC_SUCCESS)
             return rc;
+        instance->endorsement = endorsement;
     }
     instance->users++;
     *ret = instance;
@@ -98,7 +100,8 @@ static TSS2_RC open_acquired(struct instance *instance)
     return rc;
 }
 
-TSS2_RC registry_acquire(const char *path, struct instance **ret)
+TSS2_RC registry_acquire(const char *path, const struct ek_order *endorsement,
+                         struct instance **ret)
 {
     __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
     struct instance *instance = NULL;
@@ -107,7 +110,7 @@ TSS2_RC registry_acquire(const char *path, struct instance **ret)
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     (void)pthread_mutex_lock(&registry.lock);
-    rc = find_or_add(&directory, &instance);
+    rc = find_or_add(&directory, endorsement, &instance);
     (void)pthread_mutex_unlock(&registry.lock);
     if (rc == TSS2_RC_SUCCESS)
         rc = open_acquired(instance);

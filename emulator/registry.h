@@ -7,8 +7,10 @@
  * copy, and up to one for each processor where threads would wait for another. */
 
 /* An instance of a directory, powered on; shared if there is one. To be given
- * back with registry_release. */
-TSS2_RC registry_acquire(const char *path, struct instance **ret);
+ * back with registry_release. The order is for a TPM that is made, and outlasts
+ * the instance; NULL: as by default. */
+TSS2_RC registry_acquire(const char *path, const struct ek_order *endorsement,
+                         struct instance **ret);
 
 /* Another instance of the same directory with less to do; made if there is none
  * yet and a processor for it. False if it would be of no use. */

@@ -40,7 +40,7 @@ static const struct parameters_row {
     {TPM2_CC_HMAC, "bh"},
     {TPM2_CC_HMAC_Start, "bh"},
     {TPM2_CC_HashSequenceStart, "bh"},
-    {TPM2_CC_StartAuthSession, "bb1xh"},
+    {TPM2_CC_StartAuthSession, "bb1yh"},
     {TPM2_CC_SetPrimaryPolicy, "bh"},
     {TPM2_CC_PCR_SetAuthPolicy, "bh"},
     {TPM2_CC_SetCommandCodeAuditStatus, "h"},
@@ -250,9 +250,38 @@ static void walk_piece_to_write(struct walk *walk)
     skip(walk, size);
 }
 
-static void walk_parameter(struct walk *walk, char kind)
+/* Parameters that are an algorithm, or a scheme that begins with one. */
+static const struct selector {
+    char letter;
+    bool is_scheme;
+    uint32_t refusal;
+} selectors[] = {
+    {'h', false, TPM2_RC_HASH},   /* TPMI_ALG_HASH */
+    {'k', false, TPM2_RC_SCHEME}, /* TPMI_ECC_KEY_EXCHANGE */
+    {'m', false, TPM2_RC_MODE},   /* TPMI_ALG_CIPHER_MODE */
+    {'r', true, TPM2_RC_VALUE},   /* TPMT_RSA_DECRYPT */
+    {'s', true, TPM2_RC_SCHEME},  /* TPMT_SIG_SCHEME; TPMT_SIGNATURE, if it is the last */
+};
+
+static bool walk_selector(struct walk *walk, char letter)
 {
-    switch (kind) {
+    for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
+        if (selectors[i].letter != letter)
+            continue;
+        if (selectors[i].is_scheme)
+            walk_scheme(walk, selectors[i].refusal);
+        else
+            (void)walk_algorithm(walk, selectors[i].refusal);
+        return true;
+    }
+    return false;
+}
+
+static void walk_parameter(struct walk *walk, char letter)
+{
+    if (walk_selector(walk, letter))
+        return;
+    switch (letter) {
     case '1': /* a byte */
         skip(walk, 1);
         break;
@@ -268,17 +297,8 @@ static void walk_parameter(struct walk *walk, char kind)
     case 'd': /* TPML_DIGEST_VALUES */
         walk_digests(walk);
         break;
-    case 'h': /* TPMI_ALG_HASH */
-        (void)walk_algorithm(walk, TPM2_RC_HASH);
-        break;
-    case 'k': /* TPMI_ECC_KEY_EXCHANGE */
-        (void)walk_algorithm(walk, TPM2_RC_SCHEME);
-        break;
     case 'l': /* TPML_PCR_SELECTION */
         walk_selections(walk);
-        break;
-    case 'm': /* TPMI_ALG_CIPHER_MODE */
-        (void)walk_algorithm(walk, TPM2_RC_MODE);
         break;
     case 'n': /* TPM2B_NV_PUBLIC */
         walk_nv_public(walk);
@@ -286,20 +306,13 @@ static void walk_parameter(struct walk *walk, char kind)
     case 'p': /* TPM2B_PUBLIC, TPM2B_TEMPLATE */
         walk_public(walk);
         break;
-    case 'r': /* TPMT_RSA_DECRYPT */
-        walk_scheme(walk, TPM2_RC_VALUE);
-        break;
-    case 's': /* TPMT_SIG_SCHEME; TPMT_SIGNATURE, if it is the last */
-        walk_scheme(walk, TPM2_RC_SCHEME);
-        break;
     case 't': /* TPMT_PUBLIC_PARMS */
         walk_details(walk, walk_algorithm(walk, TPM2_RC_TYPE));
         break;
     case 'w': /* TPM2B_MAX_NV_BUFFER */
         walk_piece_to_write(walk);
         break;
-    case 'x': /* TPMT_SYM_DEF */
-    case 'y': /* TPMT_SYM_DEF_OBJECT */
+    case 'y': /* TPMT_SYM_DEF, TPMT_SYM_DEF_OBJECT */
         walk_symmetric(walk);
         break;
     case 'z': /* the size of an NV read */

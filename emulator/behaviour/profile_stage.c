@@ -52,7 +52,12 @@ static void last_for(const struct timespec *start, uint64_t nanoseconds)
         .tv_sec = start->tv_sec + (time_t)(nanoseconds / NANOSECONDS + fraction / NANOSECONDS),
         .tv_nsec = (long)(fraction % NANOSECONDS),
     };
+    struct timespec now;
 
+    /* A sleep that is over already costs as much as a short one. */
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec))
+        return;
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
         continue;
 }

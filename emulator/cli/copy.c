@@ -93,7 +93,7 @@ static enum cli_status copy(const char *from, const char *to, bool new_seed, str
 
 enum cli_status copy_run(const struct cli_command *command, int argc, char **argv)
 {
-    struct ek_order order = {.done = false};
+    struct ek_order order = {.none = false};
     bool new_seed = false;
     const struct cli_option options[] = {
         {"new-seed", &new_seed, NULL},

@@ -21,7 +21,7 @@ static void free_instance(struct instance **instance)
 }
 
 /* By the way that every use of a new directory takes, under its lock. */
-static TSS2_RC make(const char *path, struct ek_order *order)
+static TSS2_RC make(const char *path, const struct ek_order *order)
 {
     __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
     __attribute__((cleanup(free_instance))) struct instance *instance = NULL;
@@ -38,12 +38,12 @@ static TSS2_RC make(const char *path, struct ek_order *order)
     rc = instance_open(instance);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    return order->done ? TSS2_RC_SUCCESS : refuse(path);
+    return instance->manufactured ? TSS2_RC_SUCCESS : refuse(path);
 }
 
 enum cli_status make_run(const struct cli_command *command, int argc, char **argv)
 {
-    struct ek_order order = {.done = false};
+    struct ek_order order = {.none = false};
     const struct cli_option options[] = {
         {"ca-key", NULL, &order.ca_key},
         {"ca-certificate", NULL, &order.ca_certificate},

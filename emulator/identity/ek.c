@@ -296,11 +296,7 @@ static TSS2_RC certify_all(struct tpm_backend *tpm, const struct directory *dire
 }
 
 TSS2_RC ek_certify(struct tpm_backend *tpm, const struct directory *directory,
-                   struct ek_order *order)
+                   const struct ek_order *order)
 {
-    TSS2_RC rc = order && order->none ? TSS2_RC_SUCCESS : certify_all(tpm, directory, order);
-
-    if (order && rc == TSS2_RC_SUCCESS)
-        order->done = true;
-    return rc;
+    return order && order->none ? TSS2_RC_SUCCESS : certify_all(tpm, directory, order);
 }

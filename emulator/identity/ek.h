@@ -15,19 +15,18 @@
 /* The CA's certificate, in PEM, in the state directory. */
 #define EK_CA_FILE "ek-ca.crt"
 
-/* How it is wanted, and what became of it. All zero: by a CA of the TPM's own,
- * whose private key is forgotten. */
+/* How it is wanted. All zero: by a CA of the TPM's own, whose private key is
+ * forgotten. */
 struct ek_order {
     const char *ca_key; /* both or none */
     const char *ca_certificate;
     bool none; /* a TPM without certificates */
-    bool done; /* set when a TPM was made */
 };
 
 /* Makes the endorsement keys of a TPM that was just manufactured and started,
  * writes the CA's certificate into the directory, and the keys' certificates into
  * NV. Nothing stays loaded. order may be NULL. Failures have an error text. */
 TSS2_RC ek_certify(struct tpm_backend *tpm, const struct directory *directory,
-                   struct ek_order *order);
+                   const struct ek_order *order);
 
 #endif

@@ -342,6 +342,7 @@ static TSS2_RC make_with_ca(const char *base, struct ek_order *order, char tpm_p
     instance->endorsement = order;
     error_clear();
     rc = instance_open(instance);
+    assert_int_equal(instance->manufactured, rc == TSS2_RC_SUCCESS);
     instance_free(instance);
     return rc;
 }
@@ -351,13 +352,12 @@ static void an_own_ca_signs(void **state)
     static const unsigned kinds[] = {CA_PLAIN, CA_KEY_IS_ED25519};
 
     for (size_t kind = 0; kind < 2; kind++) {
-        struct ek_order order = {.done = false};
+        struct ek_order order = {.none = false};
         X509 *ca = write_ca(*state, kinds[kind]), *kept;
         TSS2_TCTI_CONTEXT *context;
         char path[PATH_MAX];
 
         assert_int_equal(make_with_ca(*state, &order, path), TSS2_RC_SUCCESS);
-        assert_true(order.done);
         kept = read_pem(path, EK_CA_FILE);
         assert_int_equal(X509_cmp(ca, kept), 0);
         context = test_open(path);
@@ -386,13 +386,12 @@ static void a_ca_that_cannot_vouch_is_refused_with_a_reason(void **state)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct ek_order order = {.done = false};
+        struct ek_order order = {.none = false};
         char path[PATH_MAX], file[PATH_MAX];
 
         X509_free(write_ca(*state, cases[i].kind));
         assert_int_not_equal(make_with_ca(*state, &order, path), TSS2_RC_SUCCESS);
         assert_non_null(strstr(error_text(), cases[i].reason));
-        assert_false(order.done);
         assert_int_not_equal(access(test_path(path, "tpm2-00.permall", file), F_OK), 0);
     }
 }
@@ -402,7 +401,7 @@ static void a_ca_whose_files_are_no_pem_or_missing_is_refused(void **state)
     static const char *const names[] = {"ca.key", "ca.crt"};
 
     for (size_t i = 0; i < 2; i++) {
-        struct ek_order order = {.done = false};
+        struct ek_order order = {.none = false};
         char path[PATH_MAX], file[PATH_MAX];
 
         X509_free(write_ca(*state, CA_PLAIN));
@@ -416,22 +415,28 @@ static void a_ca_whose_files_are_no_pem_or_missing_is_refused(void **state)
     }
 }
 
-static void an_order_of_none_leaves_nv_empty(void **state)
+static void expect_none(const char *directory, const char *more)
 {
-    struct directory directory = DIRECTORY_CLOSED;
-    struct ek_order order = {.none = true};
-    struct instance *instance = NULL;
-    TSS2_TCTI_CONTEXT *context;
+    TSS2_TCTI_CONTEXT *context = test_open_with(directory, more);
     char path[PATH_MAX];
 
-    assert_int_equal(directory_open(*state, &directory), TSS2_RC_SUCCESS);
-    assert_int_equal(instance_new(&directory, &instance), TSS2_RC_SUCCESS);
-    instance->endorsement = &order;
-    assert_int_equal(instance_open(instance), TSS2_RC_SUCCESS);
-    instance_free(instance);
-    context = test_open(*state);
     assert_int_equal(count_handles(context, TPM2_NV_INDEX_FIRST, NULL), 0);
-    assert_int_not_equal(access(test_path(*state, EK_CA_FILE, path), F_OK), 0);
+    assert_int_not_equal(access(test_path(directory, EK_CA_FILE, path), F_OK), 0);
+    test_close(context);
+}
+
+static void a_tpm_can_be_made_without_certificates(void **state)
+{
+    char path[PATH_MAX];
+    TSS2_TCTI_CONTEXT *context;
+
+    expect_none(test_path(*state, "configured", path), ",ek=off");
+    expect_none(path, "");
+    (void)setenv("SIGNET_TPM_EK", "off", 1);
+    expect_none(test_path(*state, "environment", path), "");
+    context = test_open_with(test_path(*state, "whole", path), ",ek=on");
+    (void)unsetenv("SIGNET_TPM_EK");
+    assert_int_equal(count_handles(context, TPM2_NV_INDEX_FIRST, NULL), 2);
     test_close(context);
 }
 
@@ -447,7 +452,7 @@ int main(void)
         TEST(an_own_ca_signs),
         TEST(a_ca_that_cannot_vouch_is_refused_with_a_reason),
         TEST(a_ca_whose_files_are_no_pem_or_missing_is_refused),
-        TEST(an_order_of_none_leaves_nv_empty),
+        TEST(a_tpm_can_be_made_without_certificates),
     };
 
     return cmocka_run_group_tests_name("emulator: endorsement keys", tests, NULL, NULL);

@@ -1,0 +1,260 @@
+#include "emulator/compare_script.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <tss2/tss2_tctildr.h>
+
+/* The same commands go to a bare embedded TPM and to a swtpm that begin with the
+ * same permanent state; the answers must be equal in all that a TPM does not draw
+ * at random or take from its clock. The commands are in compare_rows/. */
+
+#define ROWS_MAX 400
+
+struct row {
+    unsigned line;
+    char text[1024];
+    uint32_t rc;
+    const char *name, *command, *fields; /* within the text */
+};
+
+struct pair {
+    struct side embedded, swtpm;
+    struct row rows[ROWS_MAX];
+    size_t row_count;
+    size_t rows_run;
+    pid_t child; /* swtpm */
+    unsigned wrong;
+    const char *script;
+};
+
+/* --- the two TPMs ------------------------------------------------------------ */
+
+/* It ends with this process at the latest. */
+static pid_t start_swtpm(const char *directory)
+{
+    pid_t child = fork();
+    int log;
+
+    assert_true(child >= 0);
+    if (child > 0)
+        return child;
+    if (chdir(directory) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
+        _exit(126);
+    log = open("log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    (void)dup2(log, STDOUT_FILENO);
+    (void)dup2(log, STDERR_FILENO);
+    (void)execlp("swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", "dir=swtpm", "--server",
+                 "type=unixio,path=socket", "--ctrl", "type=unixio,path=socket.ctrl", "--flags",
+                 "not-need-init,startup-clear", (char *)NULL);
+    _exit(127);
+}
+
+static void wait_for(const char *path)
+{
+    for (int i = 0; i < 1000 && access(path, F_OK) != 0; i++) {
+        struct timespec pause = {0, 10000000};
+
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static TSS2_TCTI_CONTEXT *connect_swtpm(const char *directory)
+{
+    char configuration[PATH_MAX + 16], path[PATH_MAX];
+    TSS2_TCTI_CONTEXT *context = NULL;
+
+    wait_for(test_path(directory, "socket.ctrl", path));
+    (void)snprintf(configuration, sizeof(configuration), "swtpm:path=%s/socket", directory);
+    assert_int_equal(Tss2_TctiLdr_Initialize(configuration, &context), TSS2_RC_SUCCESS);
+    return context;
+}
+
+/* One permanent state for both, so that seeds and all that comes of them are alike. */
+static struct pair *pair_open(const char *directory)
+{
+    struct pair *pair = calloc(1, sizeof(*pair));
+    char path[PATH_MAX], script[4 * PATH_MAX];
+
+    need_program("swtpm", "swtpm");
+    assert_non_null(pair);
+    test_close(test_open(test_path(directory, "first", path)));
+    (void)snprintf(script, sizeof(script),
+                   "cd '%s' && mkdir -m 700 embedded swtpm && cp first/tpm2-00.permall embedded && "
+                   "cp first/tpm2-00.permall swtpm",
+                   directory);
+    assert_int_equal(system(script), 0);
+    pair->embedded.name = "the embedded TPM";
+    pair->embedded.context = test_open_with(test_path(directory, "embedded", path), ",rm=off");
+    pair->swtpm.name = "swtpm";
+    pair->child = start_swtpm(directory);
+    pair->swtpm.context = connect_swtpm(directory);
+    return pair;
+}
+
+static void pair_close(struct pair *pair)
+{
+    test_close(pair->embedded.context);
+    Tss2_TctiLdr_Finalize(&pair->swtpm.context);
+    (void)kill(pair->child, SIGTERM);
+    (void)waitpid(pair->child, NULL, 0);
+    free(pair);
+}
+
+/* --- scripts ------------------------------------------------------------------ */
+
+static void define(struct side *side, const char *text)
+{
+    struct message bytes = {0};
+    struct assembly a = {.side = side, .out = &bytes};
+    char words[1024], *rest = words, *name;
+
+    (void)snprintf(words, sizeof(words), "%s", text);
+    name = strsep(&rest, " ");
+    assert_non_null(rest);
+    assemble_words(&a, rest);
+    value_save(side, name, bytes.bytes, bytes.size);
+}
+
+/* RC  name : command : fields */
+static void parse_row(const char *line, unsigned number, struct row *ret)
+{
+    char *rest;
+
+    ret->line = number;
+    (void)snprintf(ret->text, sizeof(ret->text), "%s", line);
+    ret->rc = (uint32_t)strtoul(ret->text, &rest, 16);
+    ret->name = rest + strspn(rest, " ");
+    rest = strstr(rest, " : ");
+    if (!rest)
+        fail_msg("not a row: %s", line);
+    *rest = '\0';
+    ret->command = rest + 3;
+    rest = strstr(rest + 3, " : ");
+    ret->fields = rest ? rest + 3 : "";
+    if (rest)
+        *rest = '\0';
+}
+
+static void show(const char *who, const struct message *message)
+{
+    print_error("    %s:", who);
+    for (size_t i = 0; i < message->size; i++)
+        print_error("%s%02x", i % 4 == 2 ? " " : "", message->bytes[i]);
+    print_error("\n");
+}
+
+static void ask(struct side *side, const struct row *row, struct message *command,
+                struct message *answer)
+{
+    side->row = row->name;
+    assemble_command(side, row->command, command);
+    if (test_send(side->context, command->bytes, command->size, answer) == TPM2_RC_SUCCESS)
+        answer_read(side, row->fields, answer);
+}
+
+static void run_row(struct pair *pair, const struct row *row)
+{
+    static struct message command, ours, theirs;
+    uint32_t rc;
+
+    ask(&pair->swtpm, row, &command, &theirs);
+    ask(&pair->embedded, row, &command, &ours);
+    rc = response_code(&theirs);
+    pair->rows_run++;
+    if (rc == row->rc && ours.size == theirs.size &&
+        memcmp(ours.bytes, theirs.bytes, ours.size) == 0)
+        return;
+    pair->wrong++;
+    print_error("%s:%u: %s: %s\n", pair->script, row->line, row->name,
+                rc == row->rc ? "the answers differ" : "another return code was expected");
+    show("the command", &command);
+    show("the embedded TPM", &ours);
+    show("swtpm", &theirs);
+}
+
+static void run_rows(struct pair *pair, size_t first, size_t end, unsigned long times)
+{
+    while (times--)
+        for (size_t i = first; i < end; i++)
+            run_row(pair, &pair->rows[i]);
+}
+
+static void run_script_file(struct pair *pair, FILE *file)
+{
+    char line[1024];
+    unsigned long times = 0;
+    unsigned number = 0;
+
+    while (fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        number++;
+        if (line[0] == '\0' || line[0] == '#')
+            continue;
+        if (line[0] == '=') {
+            define(&pair->embedded, line + 2);
+            define(&pair->swtpm, line + 2);
+        } else if (strncmp(line, "repeat ", 7) == 0) {
+            times = strtoul(line + 7, NULL, 10);
+            pair->row_count = 0;
+        } else if (strcmp(line, "end") == 0) {
+            run_rows(pair, 0, pair->row_count, times);
+            times = 0;
+        } else {
+            assert_in_range(pair->row_count, 0, ROWS_MAX - 1);
+            parse_row(line, number, &pair->rows[times ? pair->row_count++ : 0]);
+            if (!times)
+                run_row(pair, &pair->rows[0]);
+        }
+    }
+}
+
+/* The scripts are beside this source; tests run in the folder of the whole. */
+static void compare(const char *directory, const char *name)
+{
+    struct pair *pair = pair_open(directory);
+    char path[PATH_MAX];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%.*scompare_rows/%s",
+                   (int)(strrchr(__FILE__, '/') + 1 - __FILE__), __FILE__, name);
+    file = fopen(path, "re");
+    if (!file)
+        fail_msg("%s cannot be read: run the test in the folder of the Makefile", path);
+    pair->script = name;
+    run_script_file(pair, file);
+    (void)fclose(file);
+    print_message("%s: %zu commands\n", name, pair->rows_run);
+    assert_true(pair->rows_run > 20);
+    assert_int_equal(pair->wrong, 0);
+    pair_close(pair);
+}
+
+#define SCRIPT(function, file)                                                                     \
+    static void function(void **state)                                                             \
+    {                                                                                              \
+        compare(*state, file);                                                                     \
+    }
+
+SCRIPT(keys_answer_as_those_of_swtpm, "keys")
+SCRIPT(cryptography_answers_as_that_of_swtpm, "crypto")
+SCRIPT(sessions_and_policies_answer_as_those_of_swtpm, "sessions")
+SCRIPT(nv_answers_as_that_of_swtpm, "nv")
+SCRIPT(attestation_answers_as_that_of_swtpm, "attestation")
+SCRIPT(hierarchies_and_lockout_answer_as_those_of_swtpm, "hierarchies")
+SCRIPT(the_machine_answers_as_swtpm, "machine")
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(keys_answer_as_those_of_swtpm),
+        TEST(cryptography_answers_as_that_of_swtpm),
+        TEST(sessions_and_policies_answer_as_those_of_swtpm),
+        TEST(nv_answers_as_that_of_swtpm),
+        TEST(attestation_answers_as_that_of_swtpm),
+        TEST(hierarchies_and_lockout_answer_as_those_of_swtpm),
+        TEST(the_machine_answers_as_swtpm),
+    };
+
+    return cmocka_run_group_tests_name("emulator: beside swtpm", tests, NULL, NULL);
+}
