@@ -549,7 +549,8 @@ static void swtpm_does_not_start_on_a_directory_in_use(void **state)
 
     need_swtpm();
     context = test_open(test_path(*state, "tpm", path));
-    assert_int_equal(run_script(*state, WITH_SWTPM "if swtpm_start >/dev/null 2>&1; then exit 1; fi\n"), 0);
+    assert_int_equal(
+        run_script(*state, WITH_SWTPM "if swtpm_start >/dev/null 2>&1; then exit 1; fi\n"), 0);
     test_close(context);
     assert_int_equal(run_script(*state, WITH_SWTPM "swtpm_start; swtpm_stop\n"), 0);
 }
