@@ -2,21 +2,16 @@
 
 #include "emulator/disk.h"
 #include "emulator/error.h"
-#include "emulator/swtpm_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_FILE "signet.lock"
-
-static TSS2_RC failed(const struct directory *directory, const char *name, const char *doing)
+TSS2_RC directory_failed(const struct directory *directory, const char *name, const char *doing)
 {
     bool refused = errno == EROFS || errno == EACCES || errno == EPERM;
 
@@ -25,18 +20,12 @@ static TSS2_RC failed(const struct directory *directory, const char *name, const
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
-
 static void close_scope(int *fd)
 {
     int reason = errno;
 
-    close_fd(fd);
+    if (*fd >= 0)
+        (void)close(*fd);
     errno = reason;
 }
 
@@ -103,7 +92,7 @@ static TSS2_RC look_at_owner(struct directory *directory)
     struct stat status;
 
     if (fstat(directory->fd, &status) != 0)
-        return failed(directory, "", "cannot look at the state directory");
+        return directory_failed(directory, "", "cannot look at the state directory");
     directory->user = status.st_uid;
     directory->group = status.st_gid;
     directory->group_shared = (status.st_mode & (S_IWGRP | S_IWOTH)) == S_IWGRP;
@@ -125,11 +114,11 @@ TSS2_RC directory_open(const char *path, struct directory *ret)
     directory.fd = open(path, flags);
     if (directory.fd < 0 && errno == ENOENT) {
         if (make_directories(path) != 0)
-            return failed(&directory, "", "cannot make the state directory");
+            return directory_failed(&directory, "", "cannot make the state directory");
         directory.fd = open(path, flags);
     }
     if (directory.fd < 0)
-        return failed(&directory, "", "cannot open the state directory");
+        return directory_failed(&directory, "", "cannot open the state directory");
     rc = look_at_owner(&directory);
     if (rc == TSS2_RC_SUCCESS)
         *ret = directory;
@@ -145,34 +134,17 @@ TSS2_RC directory_reopen(const struct directory *directory, struct directory *re
     memcpy(again.path, directory->path, sizeof(again.path));
     again.fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (again.fd < 0)
-        return failed(&again, "", "cannot open the state directory");
+        return directory_failed(&again, "", "cannot open the state directory");
     *ret = again;
     return TSS2_RC_SUCCESS;
-}
-
-void directory_drop_locks(struct directory *directory)
-{
-    close_fd(&directory->lock_fd);
-    close_fd(&directory->swtpm_lock_fd);
 }
 
 void directory_close(struct directory *directory)
 {
     directory_drop_locks(directory);
-    close_fd(&directory->fd);
-}
-
-static int lock_range(int fd, int command, short type, uint64_t start, uint64_t length,
-                      short *ret_type)
-{
-    struct flock range = {
-        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)length};
-
-    if (fcntl(fd, command, &range) != 0)
-        return -1;
-    if (ret_type)
-        *ret_type = range.l_type;
-    return 0;
+    if (directory->fd >= 0)
+        (void)close(directory->fd);
+    directory->fd = -1;
 }
 
 /* 0600 whatever the umask; what others share is theirs as well. */
@@ -240,7 +212,7 @@ int directory_open_file(const struct directory *directory, const char *name)
             break;
     }
     if (fd < 0) {
-        (void)failed(directory, name, "cannot open or make");
+        (void)directory_failed(directory, name, "cannot open or make");
         return -1;
     }
     if (!is_fit(directory, name, fd))
@@ -248,146 +220,6 @@ int directory_open_file(const struct directory *directory, const char *name)
     opened = fd;
     fd = -1;
     return opened;
-}
-
-static TSS2_RC keep_swtpm_out(struct directory *directory)
-{
-    int fd = directory_open_file(directory, SWTPM_LOCK_FILE);
-
-    if (fd < 0)
-        return TSS2_TCTI_RC_IO_ERROR;
-    if (lock_range(fd, F_OFD_SETLK, F_RDLCK, 0, 0, NULL) != 0) {
-        int reason = errno;
-
-        (void)close(fd);
-        errno = reason;
-        if (reason != EAGAIN && reason != EACCES)
-            return failed(directory, SWTPM_LOCK_FILE, "cannot lock");
-        error_set(
-            "%s: a running swtpm holds this state directory; stop it, or name another directory",
-            directory->path);
-        return TSS2_TCTI_RC_IO_ERROR;
-    }
-    directory->swtpm_lock_fd = fd;
-    return TSS2_RC_SUCCESS;
-}
-
-TSS2_RC directory_open_locks(struct directory *directory)
-{
-    uint64_t owner;
-
-    directory_drop_locks(directory);
-    directory->lock_fd = directory_open_file(directory, LOCK_FILE);
-    if (directory->lock_fd < 0)
-        return TSS2_TCTI_RC_IO_ERROR;
-    if (getrandom(&owner, sizeof(owner), 0) != (ssize_t)sizeof(owner))
-        return failed(directory, "", "no random number");
-    directory->owner = (owner >> 2) | 1;
-    if (lock_range(directory->lock_fd, F_OFD_SETLK, F_WRLCK, directory->owner, 1, NULL) != 0)
-        return failed(directory, LOCK_FILE, "cannot lock");
-    return keep_swtpm_out(directory);
-}
-
-static TSS2_RC wait_for(const struct directory *directory, int fd)
-{
-    while (flock(fd, LOCK_EX) != 0)
-        if (errno != EINTR)
-            return failed(directory, LOCK_FILE, "cannot lock");
-    return TSS2_RC_SUCCESS;
-}
-
-static bool is_linked(int fd)
-{
-    struct stat status;
-
-    return fstat(fd, &status) != 0 || status.st_nlink > 0;
-}
-
-/* The old lock is held until the new one is: nobody works under either meanwhile. */
-static TSS2_RC move_to_new_lock(struct directory *directory)
-{
-    FD_SCOPE int fd = directory_open_file(directory, LOCK_FILE);
-    int old = directory->lock_fd;
-    TSS2_RC rc;
-
-    if (fd < 0)
-        return TSS2_TCTI_RC_IO_ERROR;
-    if (lock_range(fd, F_OFD_SETLK, F_WRLCK, directory->owner, 1, NULL) != 0)
-        return failed(directory, LOCK_FILE, "cannot lock");
-    rc = wait_for(directory, fd);
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    directory->lock_fd = fd;
-    fd = old;
-    return TSS2_RC_SUCCESS;
-}
-
-/* Those who clean up after others remove lock files that look old, too; two
- * locks would be none. */
-TSS2_RC directory_lock(struct directory *directory)
-{
-    TSS2_RC rc = wait_for(directory, directory->lock_fd);
-
-    while (rc == TSS2_RC_SUCCESS && !is_linked(directory->lock_fd) && is_linked(directory->fd))
-        rc = move_to_new_lock(directory);
-    return rc;
-}
-
-bool directory_try_lock(struct directory *directory)
-{
-    return is_linked(directory->lock_fd) && flock(directory->lock_fd, LOCK_EX | LOCK_NB) == 0;
-}
-
-void directory_unlock(struct directory *directory)
-{
-    if (directory->lock_fd >= 0)
-        (void)flock(directory->lock_fd, LOCK_UN);
-}
-
-static bool others_hold(const struct directory *directory, uint64_t start, uint64_t length)
-{
-    short type = F_UNLCK;
-
-    if (lock_range(directory->lock_fd, F_OFD_GETLK, F_WRLCK, start, length, &type) != 0)
-        return true;
-    return type != F_UNLCK;
-}
-
-bool directory_owner_lives(const struct directory *directory, uint64_t owner)
-{
-    return owner == directory->owner || others_hold(directory, owner, 1);
-}
-
-bool directory_is_shared(const struct directory *directory)
-{
-    return others_hold(directory, 0, 0);
-}
-
-#define OWNERS_MAX 4096
-
-/* The kernel names one lock of a range; what lies before it and behind it may
- * have others. */
-static unsigned count_locks(const struct directory *directory, uint64_t start, uint64_t end)
-{
-    unsigned count = 0;
-
-    while (start < end && count < OWNERS_MAX) {
-        struct flock range = {.l_type = F_WRLCK,
-                              .l_whence = SEEK_SET,
-                              .l_start = (off_t)start,
-                              .l_len = (off_t)(end - start)};
-
-        if (fcntl(directory->lock_fd, F_OFD_GETLK, &range) != 0 || range.l_type == F_UNLCK)
-            break;
-        count += 1 + count_locks(directory, start, (uint64_t)range.l_start);
-        start = (uint64_t)range.l_start + 1;
-    }
-    return count;
-}
-
-unsigned directory_count_others(const struct directory *directory)
-{
-    return count_locks(directory, 0, INT64_MAX);
 }
 
 static int read_all(int fd, uint8_t *to, size_t size)
@@ -417,7 +249,7 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
         return TSS2_RC_SUCCESS;
     }
     if (fd < 0 || fstat(fd, &status) != 0)
-        return failed(directory, name, "cannot open");
+        return directory_failed(directory, name, "cannot open");
     if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size > maximum) {
         error_set("%s/%s: not a file of at most %zu bytes", directory->path, name, maximum);
         return TSS2_TCTI_RC_BAD_VALUE;
@@ -432,7 +264,7 @@ TSS2_RC directory_read(const struct directory *directory, const char *name, size
         if (!room.data)
             return TSS2_TCTI_RC_MEMORY;
         if (read_all(fd, room.data, room.size) != 0)
-            return failed(directory, name, "cannot read");
+            return directory_failed(directory, name, "cannot read");
         blob_move(&content, &room);
     }
     *ret = content;
@@ -466,17 +298,17 @@ TSS2_RC directory_replace(const struct directory *directory, const char *name,
     TSS2_RC rc = TSS2_RC_SUCCESS;
 
     if (fd < 0)
-        return failed(directory, fresh, "cannot make");
+        return directory_failed(directory, fresh, "cannot make");
     if (disk_write(fd, fresh, content->data, content->size, 0) != 0 || disk_sync(fd, fresh) != 0)
-        rc = failed(directory, fresh, "cannot write");
+        rc = directory_failed(directory, fresh, "cannot write");
     else if (disk_rename(directory->fd, fresh, name) != 0)
-        rc = failed(directory, name, "cannot replace");
+        rc = directory_failed(directory, name, "cannot replace");
     if (rc != TSS2_RC_SUCCESS) {
         (void)disk_remove(directory->fd, fresh);
         return rc;
     }
     if (sync_directory(directory->fd, "") != 0)
-        return failed(directory, "", "cannot sync");
+        return directory_failed(directory, "", "cannot sync");
     return TSS2_RC_SUCCESS;
 }
 
@@ -485,9 +317,9 @@ TSS2_RC directory_remove(const struct directory *directory, const char *name)
     if (faccessat(directory->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
         return TSS2_RC_SUCCESS;
     if (disk_remove(directory->fd, name) != 0)
-        return failed(directory, name, "cannot remove");
+        return directory_failed(directory, name, "cannot remove");
     if (sync_directory(directory->fd, "") != 0)
-        return failed(directory, "", "cannot sync");
+        return directory_failed(directory, "", "cannot sync");
     return TSS2_RC_SUCCESS;
 }
 

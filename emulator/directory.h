@@ -65,6 +65,10 @@ bool directory_is_shared(const struct directory *directory);
  * one whose threads are at work at once. */
 unsigned directory_count_others(const struct directory *directory);
 
+/* Sets the error text "PATH/NAME: doing: why", by errno; the name can be "".
+ * Returns TSS2_TCTI_RC_IO_ERROR. */
+TSS2_RC directory_failed(const struct directory *directory, const char *name, const char *doing);
+
 /* Opens a file for reading and writing, made empty if it is missing. -1 with an
  * error text on failure. */
 int directory_open_file(const struct directory *directory, const char *name);
