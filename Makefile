@@ -91,7 +91,7 @@ $(BUILD)/emulator/cli/main.o: token/session/version.h
 
 $(SIGNET_TPM): $(call objects,$(CLI_SOURCES)) $(BUILD)/emulator.a
 	$(if $(Q),@echo "  LINK  $@")
-	$(Q)$(LINK) -pie -o $@ $^ -lcrypto -ldl -lpthread
+	$(Q)$(LINK) -pie -o $@ $^ -lcrypto -lm -ldl -lpthread
 
 $(COUNT_TCTI): $(call objects,$(COUNT_SOURCES))
 	$(if $(Q),@echo "  LINK  $@")

@@ -220,6 +220,7 @@ static void a_killed_manufacture_leaves_a_tpm_or_nothing(void **state)
             first = look_into(path, true);
             second = look_into(path, true);
             assert_true(looks_equal(&first, &second));
+            assert_int_equal(first.certificates, CERTIFICATES);
             expect_goes_on(path);
         }
     (void)munmap(job.report, sizeof(*job.report));

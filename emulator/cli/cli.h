@@ -63,5 +63,7 @@ enum cli_status reset_run(const struct cli_command *command, int argc, char **ar
 enum cli_status copy_run(const struct cli_command *command, int argc, char **argv);
 enum cli_status export_run(const struct cli_command *command, int argc, char **argv);
 enum cli_status import_run(const struct cli_command *command, int argc, char **argv);
+enum cli_status counters_run(const struct cli_command *command, int argc, char **argv);
+enum cli_status profiles_run(const struct cli_command *command, int argc, char **argv);
 
 #endif

@@ -163,9 +163,9 @@ static void furnish(TSS2_TCTI_CONTEXT *context)
 static void help_and_version_go_to_stdout(void **state)
 {
     expect_done(*state, "signet-tpm --help >out 2>err; test ! -s err\n"
-                        "for name in make describe reset copy export import; do\n"
-                        "  grep -q \"^  signet-tpm $name \" out\n"
-                        "  signet-tpm $name --help | grep -q \"^  signet-tpm $name \"\n"
+                        "for name in make describe reset copy export import counters profiles; do\n"
+                        "  grep -q \"^  signet-tpm $name\" out\n"
+                        "  signet-tpm $name --help | grep -q \"^  signet-tpm $name\"\n"
                         "done\n"
                         "signet-tpm --version | grep -q '^signet-tpm [0-9]*[.][0-9]*$'\n"
                         "test \"$(ls)\" = \"$(printf 'err\\nlog\\nout')\"\n");
@@ -194,6 +194,9 @@ static void wrong_arguments_are_status_2_and_do_nothing(void **state)
         "export a",
         "import a",
         "import --forc a b",
+        "counters",
+        "counters a b",
+        "profiles a",
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -335,6 +338,30 @@ static void a_full_disk_behind_stdout_is_a_failure(void **state)
     expect_done(*state, "signet-tpm make a\n"
                         "if signet-tpm describe a >/dev/full 2>err; then exit 1; fi\n"
                         "grep -q 'cannot write to stdout' err\n");
+}
+
+/* --- behaviour --------------------------------------------------------------------- */
+
+static void counters_are_printed(void **state)
+{
+    char path[PATH_MAX];
+    TSS2_TCTI_CONTEXT *context;
+
+    (void)setenv("SIGNET_TPM_COUNTERS", test_path(*state, "counts", path), 1);
+    context = open_named(*state, "a");
+    (void)unsetenv("SIGNET_TPM_COUNTERS");
+    assert_int_equal(get_random(context, 8, NULL), TPM2_RC_SUCCESS);
+    test_close(context);
+    expect_done(*state, "signet-tpm counters counts | grep -q '^GetRandom  *1 '\n"
+                        "fails 'nothing: ' signet-tpm counters nothing\n"
+                        "fails 'log: ' signet-tpm counters log\n");
+}
+
+static void profiles_are_listed(void **state)
+{
+    expect_done(*state, "signet-tpm profiles | grep slb9670\n"
+                        "if signet-tpm profiles >/dev/full 2>err; then exit 1; fi\n"
+                        "test $(wc -l <err) -eq 1; grep -q 'cannot write to stdout' err\n");
 }
 
 /* --- reset -------------------------------------------------------------------------- */
@@ -622,6 +649,8 @@ int main(void)
         TEST(describe_does_not_change_the_tpm),
         TEST(describe_writes_json_whatever_the_names),
         TEST(a_full_disk_behind_stdout_is_a_failure),
+        TEST(counters_are_printed),
+        TEST(profiles_are_listed),
         TEST(reset_is_felt_by_all_who_use_the_tpm),
         TEST(a_copy_is_the_same_tpm_and_goes_its_own_way),
         TEST(two_copies_draw_different_random_numbers),

@@ -20,14 +20,16 @@ static const struct cli_command commands[] = {
     {"export", "[--force] DIR FILE", "write its permanent state as one file, as swtpm has it",
      export_run},
     {"import", "[--force] FILE DIR", "make a TPM of such a file", import_run},
+    {"counters", "FILE", "print what counters=FILE counted, by command", counters_run},
+    {"profiles", "", "list the chips that profile=CHIP can be", profiles_run},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static void print_command(FILE *out, const struct cli_command *command)
 {
-    (void)fprintf(out, "  signet-tpm %s %s\n        %s\n", command->name, command->arguments,
-                  command->summary);
+    (void)fprintf(out, "  signet-tpm %s%s%s\n        %s\n", command->name,
+                  command->arguments[0] ? " " : "", command->arguments, command->summary);
 }
 
 static enum cli_status help(void)

@@ -298,5 +298,9 @@ static TSS2_RC certify_all(struct tpm_backend *tpm, const struct directory *dire
 TSS2_RC ek_certify(struct tpm_backend *tpm, const struct directory *directory,
                    const struct ek_order *order)
 {
-    return order && order->none ? TSS2_RC_SUCCESS : certify_all(tpm, directory, order);
+    if (!order || !order->none)
+        return certify_all(tpm, directory, order);
+    /* What a manufacture left that was killed vouches for nothing. */
+    directory_tidy(directory, EK_CA_FILE);
+    return directory_remove(directory, EK_CA_FILE);
 }

@@ -425,6 +425,20 @@ static void expect_none(const char *directory, const char *more)
     test_close(context);
 }
 
+static void what_a_killed_manufacture_left_goes_from_a_tpm_without_certificates(void **state)
+{
+    static const char *const names[] = {EK_CA_FILE, EK_CA_FILE ".new"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < 2; i++) {
+        FILE *file = fopen(test_path(*state, names[i], path), "we");
+
+        assert_true(file && fclose(file) == 0);
+    }
+    expect_none(*state, ",ek=off");
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void a_tpm_can_be_made_without_certificates(void **state)
 {
     char path[PATH_MAX];
@@ -453,6 +467,7 @@ int main(void)
         TEST(a_ca_that_cannot_vouch_is_refused_with_a_reason),
         TEST(a_ca_whose_files_are_no_pem_or_missing_is_refused),
         TEST(a_tpm_can_be_made_without_certificates),
+        TEST(what_a_killed_manufacture_left_goes_from_a_tpm_without_certificates),
     };
 
     return cmocka_run_group_tests_name("emulator: endorsement keys", tests, NULL, NULL);
