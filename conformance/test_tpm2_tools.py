@@ -21,7 +21,6 @@ WORDS_OF_A_SENTENCE = 3
 OF_THE_EMBEDDED = ("the_endorsement_keys_have_certificates",)
 # What it still does wrongly; a story that goes well all the same is an error.
 KNOWN_FAULTS = {
-    "the_endorsement_keys_have_certificates": "no certificates are made yet",
     "a_command_is_held_to_its_parameters": "crashes when let go of in an early exit handler",
 }
 

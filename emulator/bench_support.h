@@ -2,9 +2,9 @@
 #define EMULATOR_BENCH_SUPPORT_H
 
 /* What the benches and the load share: asking a TPM in the words of
- * compare_script.h. Outside of a test, a failed assertion ends the program. */
+ * compare_command.h. Outside of a test, a failed assertion ends the program. */
 
-#include "emulator/compare_script.h"
+#include "emulator/compare_answer.h"
 
 #include <time.h>
 

@@ -1,4 +1,4 @@
-#include "emulator/compare_script.h"
+#include "emulator/compare_answer.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>

@@ -26,6 +26,7 @@ struct load {
 
 struct load_result {
     double signatures, writes; /* a second */
+    double slowest_writes;     /* of one writer */
     uint32_t first_error;      /* a return code; 0: none */
     unsigned long lost_writes;
     unsigned long draws, equal_draws;
@@ -59,6 +60,13 @@ static inline void note_draw(struct blackboard *board, struct side *side)
 
     if (draw && draw->size == 2 + DRAW_SIZE && at < DRAWS_MAX)
         memcpy(board->draws[at], draw->bytes + 2, DRAW_SIZE);
+}
+
+static inline void sleep_for(double seconds)
+{
+    struct timespec rest = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+
+    (void)nanosleep(&rest, NULL);
 }
 
 static inline void wait_for_start(struct blackboard *board)
@@ -197,6 +205,9 @@ static inline int write_process(struct blackboard *board, unsigned writer)
             note_error(board, ask(side, "NV_Increment 40000001 " COUNTER " pw", "")))
             break;
         atomic_store(&board->writes[writer], number);
+        /* Else the lock would seldom go to another, and what one forgets to publish
+         * now it would publish with the next. */
+        sleep_for(0.0002);
     }
     load_side_close(side);
     return 0;
@@ -269,13 +280,6 @@ static inline void count_draws(struct blackboard *board, struct load_result *ret
         ret->equal_draws += memcmp(board->draws[i - 1], board->draws[i], DRAW_SIZE) == 0;
 }
 
-static inline void sleep_for(double seconds)
-{
-    struct timespec rest = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-
-    (void)nanosleep(&rest, NULL);
-}
-
 static inline pid_t start_worker(struct blackboard *board, unsigned number)
 {
     pid_t child = fork();
@@ -337,8 +341,13 @@ static inline void load_run(const struct load *load, struct load_result *ret)
     ret->lost_writes = count_lost(board, side, before);
     load_side_close(side);
     ret->signatures = (double)atomic_load(&board->signatures) / seconds;
-    for (unsigned i = 0; i < load->writers; i++)
-        ret->writes += (double)atomic_load(&board->writes[i]) / seconds;
+    for (unsigned i = 0; i < load->writers; i++) {
+        double writes = (double)atomic_load(&board->writes[i]) / seconds;
+
+        ret->writes += writes;
+        if (i == 0 || writes < ret->slowest_writes)
+            ret->slowest_writes = writes;
+    }
     ret->first_error = atomic_load(&board->first_error);
     count_draws(board, ret);
     (void)munmap(board, sizeof(*board));

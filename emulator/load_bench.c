@@ -19,8 +19,8 @@ static const char *judge(const struct row *row, double ratio)
 
 static const char *fault(const struct load_result *result, char text[128])
 {
-    (void)snprintf(text, 128, "%lu equal of %lu draws, %lu writes lost", result->equal_draws,
-                   result->draws, result->lost_writes);
+    (void)snprintf(text, 128, "%lu equal of %lu draws, %lu writes lost, slowest writer %.0f/s",
+                   result->equal_draws, result->draws, result->lost_writes, result->slowest_writes);
     if (result->first_error)
         (void)snprintf(text, 128, "FAILED with 0x%x", result->first_error);
     return text;

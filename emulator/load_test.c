@@ -6,8 +6,8 @@ static void check_load(const struct load *load)
     struct load_result result;
 
     load_run(load, &result);
-    print_message("%.0f signatures/s, %.0f writes/s, %lu draws\n", result.signatures, result.writes,
-                  result.draws);
+    print_message("%.0f signatures/s, %.0f writes/s (the slowest %.0f), %lu draws\n",
+                  result.signatures, result.writes, result.slowest_writes, result.draws);
     assert_int_equal(result.first_error, TPM2_RC_SUCCESS);
     assert_int_equal(result.lost_writes, 0);
     assert_true(result.draws > 0);

@@ -134,10 +134,12 @@ software_keys_are_imported() {
     make_primary
     software_key ecc
     openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem
+    scheme=ecdsa
     for algorithm in ecc rsa; do
         tpm2 import -Q -C primary.ctx -G $algorithm -i $algorithm.pem -u key.pub -r key.priv
         tpm2 load -Q -C primary.ctx -u key.pub -r key.priv -c key.ctx
-        check_signing $([ $algorithm = ecc ] && echo ecdsa || echo rsassa) ""
+        check_signing $scheme ""
+        scheme=rsassa
         openssl pkey -in $algorithm.pem -pubout -out public.pem
         cmp public.pem key.pem
     done

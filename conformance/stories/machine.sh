@@ -189,19 +189,19 @@ self_tests_pass() {
 
 raw_commands_are_answered() {
     tpm2 getrandom -Q -o 1 16
-    printf '\200\001\000\000\000\014\000\000\001\173\000\010' >command
-    tpm2 send -o answer <command
+    printf '\200\001\000\000\000\014\000\000\001\173\000\010' >bytes
+    tpm2 send -o answer <bytes
     same "$(head -c 12 answer | od -An -tx1 | tr -d ' \n')" 800100000014000000000008
-    printf '\200\001\000\000\000\012\000\000\001\377' >command
-    tpm2 send -o answer <command || true
+    printf '\200\001\000\000\000\012\000\000\001\377' >bytes
+    tpm2 send -o answer <bytes
     same "$(od -An -tx1 answer | tr -d ' \n')" 80010000000a00000143
 }
 
 random_numbers_differ_and_are_stirred() {
-    tpm2 getrandom -o 1 32
-    tpm2 getrandom -o 2 32
-    same "$(wc -c <1)" 32
-    if cmp -s 1 2; then return 1; fi
+    tpm2 getrandom -o some 32
+    tpm2 getrandom -o others 32
+    same "$(wc -c <some)" 32
+    if cmp -s some others; then return 1; fi
     printf entropy | tpm2 stirrandom -Q
     rejected getrandom 4096
 }

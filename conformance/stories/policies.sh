@@ -199,15 +199,15 @@ one_command_only_is_let_through() {
 a_policy_may_want_the_password() {
     make_primary
     for policy in policypassword policyauthvalue; do
-        try_policy tpm2 $policy -Q -S trial.ctx -L policy
+        try_policy tpm2 "$policy" -Q -S trial.ctx -L policy
         seal sealed data -L policy -p password
         open() {
-            tpm2 $policy -Q -S session.ctx
+            tpm2 "$policy" -Q -S session.ctx
             unseal sealed data +password
         }
         within open
         wrong() {
-            tpm2 $policy -Q -S session.ctx
+            tpm2 "$policy" -Q -S session.ctx
             refused 98E unseal -c sealed.ctx -p session:session.ctx+wrong
         }
         within wrong
