@@ -339,7 +339,7 @@ static TSS2_RC make_with_ca(const char *base, struct ek_order *order, char tpm_p
     order->ca_certificate = test_path(base, "ca.crt", certificate);
     assert_int_equal(directory_open(test_path(base, "tpm", tpm_path), &directory), TSS2_RC_SUCCESS);
     assert_int_equal(instance_new(&directory, &instance), TSS2_RC_SUCCESS);
-    instance->endorsement = order;
+    instance->order.endorsement = *order;
     error_clear();
     rc = instance_open(instance);
     assert_int_equal(instance->manufactured, rc == TSS2_RC_SUCCESS);
