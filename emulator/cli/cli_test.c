@@ -300,6 +300,48 @@ static void describe_tells_what_is_in_a_tpm(void **state)
     expect_done(*state, "fact a 'other users: 0'; fact a 'sessions loaded: 0'\n");
 }
 
+#define HOLDERS 3
+
+struct holder {
+    const char *directory;
+    int told[2]; /* a pipe */
+};
+
+static int hold(void *argument)
+{
+    const struct holder *holder = argument;
+    TSS2_TCTI_CONTEXT *context = NULL;
+    uint32_t session;
+
+    CHILD_CHECK(test_try_open(holder->directory, &context) == TSS2_RC_SUCCESS);
+    for (int i = 0; i < 2; i++)
+        CHILD_CHECK(start_session(context, TPM2_SE_HMAC, &session, NULL) == TPM2_RC_SUCCESS);
+    CHILD_CHECK(write(holder->told[1], "", 1) == 1);
+    for (;;)
+        (void)pause();
+}
+
+static void describe_counts_who_uses_the_tpm_and_their_sessions(void **state)
+{
+    char path[PATH_MAX], byte;
+    struct holder holder = {.directory = test_path(*state, "a", path)};
+    pid_t children[HOLDERS];
+
+    assert_int_equal(pipe(holder.told), 0);
+    for (int i = 0; i < HOLDERS; i++) {
+        children[i] = start_child(hold, &holder);
+        assert_int_equal(read(holder.told[0], &byte, 1), 1);
+    }
+    expect_done(*state, "fact a 'other users: 3'; fact a 'sessions loaded: 6'\n");
+    for (int i = 0; i < HOLDERS; i++) {
+        assert_int_equal(kill(children[i], SIGKILL), 0);
+        assert_int_equal(wait_child(children[i]), 1000 + SIGKILL);
+    }
+    expect_done(*state, "fact a 'other users: 0'\n");
+    (void)close(holder.told[0]);
+    (void)close(holder.told[1]);
+}
+
 static void describe_does_not_change_the_tpm(void **state)
 {
     expect_done(*state, "signet-tpm make a\n"
@@ -646,6 +688,7 @@ int main(void)
         TEST(make_makes_a_tpm_once),
         TEST(make_takes_an_own_ca),
         TEST(describe_tells_what_is_in_a_tpm),
+        TEST(describe_counts_who_uses_the_tpm_and_their_sessions),
         TEST(describe_does_not_change_the_tpm),
         TEST(describe_writes_json_whatever_the_names),
         TEST(a_full_disk_behind_stdout_is_a_failure),
