@@ -324,7 +324,7 @@ static void describe_tells_what_is_in_a_tpm(void **state)
     expect_done(*state,
                 "facts a\n"
                 "fact a 'manufacturer: IBM'\n"
-                "fact a 'vendor string: SW TPM'\n"
+                "fact a 'vendor string: Signet embedded'\n"
                 "fact a 'specification: 2.0 level 0 revision 1.[0-9]*'\n"
                 "fact a 'libtpms: [0-9]*[.][0-9]*[.][0-9]*'\n"
                 "fact a 'other users: 1'\n"

@@ -6,6 +6,7 @@
 #include "emulator/cli/snapshot.h"
 #include "emulator/command.h"
 #include "emulator/error.h"
+#include "emulator/identity/vendor.h"
 #include "emulator/libtpms.h"
 #include "emulator/query.h"
 #include "emulator/swtpm_file.h"
@@ -72,8 +73,7 @@ static void report_identity(struct report *report, struct tpm_backend *tpm)
     report_text(report, "libtpms", "%u.%u.%u", version >> 16, version >> 8 & 0xff, version & 0xff);
     spell(tpm, TPM2_PT_MANUFACTURER, 1, name);
     report_text(report, "manufacturer", "%s", name);
-    spell(tpm, TPM2_PT_VENDOR_STRING_1, 4, name);
-    report_text(report, "vendor_string", "%s", name);
+    report_text(report, "vendor_string", "%s", VENDOR_NAME);
     spell(tpm, TPM2_PT_FAMILY_INDICATOR, 1, name);
     report_text(report, "specification", "%s level %u revision %u.%02u", name,
                 property(tpm, TPM2_PT_LEVEL), revision / 100, revision % 100);

@@ -2,6 +2,7 @@
 
 #include "emulator/error.h"
 #include "emulator/identity/ek.h"
+#include "emulator/identity/vendor.h"
 #include "emulator/instance.h"
 
 #include <openssl/evp.h>
@@ -111,7 +112,7 @@ static void expect_device_name(X509 *certificate)
     static const struct {
         const char *type, *value;
     } expected[] = {
-        {"2.23.133.2.1", "id:49424D00"}, {"2.23.133.2.2", "SW TPM"}, {"2.23.133.2.3", "id:"}};
+        {"2.23.133.2.1", "id:49424D00"}, {"2.23.133.2.2", VENDOR_NAME}, {"2.23.133.2.3", "id:"}};
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     GENERAL_NAME *name;
 
