@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +17,58 @@
 #include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Kernels with vm.memfd_noexec want to be asked; older ones refuse the flag. */
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
+
+/* Held while the loader works for us. */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+static bool held; /* by the thread that forks */
+
+static void loading_end(pthread_mutex_t **lock)
+{
+    (void)pthread_mutex_unlock(*lock);
+}
+
+static pthread_mutex_t *loading_begin(void)
+{
+    (void)pthread_mutex_lock(&loading);
+    return &loading;
+}
+
+#define LOADING_SCOPE                                                                              \
+    __attribute__((cleanup(loading_end), unused)) pthread_mutex_t *scope = loading_begin()
+
+/* A fork does not wait for ever: it may come from an initialiser of a library, and
+ * the loader waits for that one. */
+#define FORK_WAITS_SECONDS 1
+
+void library_copy_before_fork(void)
+{
+    struct timespec until = {0, 0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FORK_WAITS_SECONDS;
+    held = pthread_mutex_timedlock(&loading, &until) == 0;
+}
+
+void library_copy_after_fork_in_parent(void)
+{
+    if (held)
+        (void)pthread_mutex_unlock(&loading);
+}
+
+void library_copy_after_fork_in_child(void)
+{
+    if (held)
+        (void)pthread_mutex_unlock(&loading);
+    else
+        (void)pthread_mutex_init(&loading, NULL);
+}
 
 static void close_scope(int *fd)
 {
@@ -118,6 +166,7 @@ static void unique_name(int fd, char name[128])
 
 void *library_copy_open(const char *name)
 {
+    LOADING_SCOPE;
     FD_SCOPE int file = open_in_search_path(name);
     FD_SCOPE int copy = -1;
     char path[128];
@@ -135,4 +184,19 @@ void *library_copy_open(const char *name)
     if (!library)
         error_set("cannot load a copy of %s: %s", name, dlerror());
     return library;
+}
+
+void *library_copy_function(void *library, const char *name)
+{
+    LOADING_SCOPE;
+
+    return dlsym(library, name);
+}
+
+void library_copy_close(void *library)
+{
+    LOADING_SCOPE;
+
+    if (library)
+        (void)dlclose(library);
 }

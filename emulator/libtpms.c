@@ -6,7 +6,6 @@
 #include "emulator/openssl_scope.h"
 #include "emulator/state_version.h"
 
-#include <dlfcn.h>
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_memory.h>
@@ -322,8 +321,7 @@ static void libtpms_close(struct tpm_backend *backend)
 
     libtpms_stop(backend);
     free(tpm->response);
-    if (tpm->library)
-        (void)dlclose(tpm->library);
+    library_copy_close(tpm->library);
     if (tpm->messages >= 0)
         (void)close(tpm->messages);
     free(tpm);
@@ -347,7 +345,7 @@ static const struct tpm_backend_operations operations = {
 static TSS2_RC bind_functions(struct libtpms *tpm)
 {
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-        void *function = dlsym(tpm->library, functions[i].name);
+        void *function = library_copy_function(tpm->library, functions[i].name);
 
         if (!function) {
             error_set("%s has no %s", LIBRARY, functions[i].name);

@@ -1,5 +1,6 @@
 #include "emulator/registry.h"
 
+#include "emulator/library_copy.h"
 #include "emulator/openssl_scope.h"
 
 #include <sys/stat.h>
@@ -15,10 +16,12 @@ static struct registry {
 static void before_fork(void)
 {
     (void)pthread_mutex_lock(&registry.lock);
+    library_copy_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
+    library_copy_after_fork_in_parent();
     (void)pthread_mutex_unlock(&registry.lock);
 }
 
@@ -26,13 +29,14 @@ static void after_fork_in_child(void)
 {
     bool damaged = false;
 
+    library_copy_after_fork_in_child();
     for (struct instance *at = registry.instances; at; at = at->next) {
         instance_forked(at);
         damaged = damaged || at->damaged;
     }
     if (damaged)
         openssl_abandon();
-    (void)pthread_mutex_init(&registry.lock, NULL);
+    (void)pthread_mutex_unlock(&registry.lock);
 }
 
 /* Goes when the library is unloaded, as the handlers do. */
