@@ -2,6 +2,7 @@
 
 #include "emulator/error.h"
 #include "emulator/objects.h"
+#include "emulator/openssl_scope.h"
 #include "emulator/registry.h"
 #include "emulator/sessions.h"
 #include "emulator/state.h"
@@ -73,18 +74,19 @@ static void unlink_connection(struct connection *connection)
 void connection_close(struct connection *connection)
 {
     struct instance *instance = connection->instance;
-    /* What a forked child inherited is the parent's to flush. */
-    bool ours = instance->process == getpid();
-    bool entered = ours && instance_enter(instance) == TSS2_RC_SUCCESS;
+    bool usable;
 
-    if (entered)
+    instance_lock(instance);
+    usable = !instance->damaged && !openssl_is_over();
+    /* Sessions that a forked child inherited are the parent's to flush; the objects
+     * are in the child's own copy of the TPM, and take room there. */
+    if (usable && instance->process == getpid())
         flush_sessions(connection);
     for (size_t i = 0; i < OBJECTS_MAX; i++)
         if (connection->objects[i])
-            objects_remove(connection, connection->objects[i], entered && instance->in_step);
+            objects_remove(connection, connection->objects[i], usable && instance->in_step);
     unlink_connection(connection);
-    if (entered)
-        instance_leave(instance);
+    instance_leave(instance);
     registry_release(instance);
     free(connection);
 }

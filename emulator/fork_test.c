@@ -260,6 +260,39 @@ static void children_of_children_work_too(void **state)
     test_close(inherited.context);
 }
 
+struct leaving {
+    TSS2_TCTI_CONTEXT *contexts[5];
+};
+
+static int close_most_and_make_a_key(void *argument)
+{
+    struct leaving *leaving = argument;
+
+    for (int i = 1; i < 5; i++)
+        test_close(leaving->contexts[i]);
+    CHILD_CHECK(create_key(leaving->contexts[0], "", 9, KEY_PLAIN, NULL) == TPM2_RC_SUCCESS);
+    test_close(leaving->contexts[0]);
+    return 0;
+}
+
+/* They fill the TPM's copy that the child inherits. */
+static void what_a_child_closes_unused_leaves_room_for_others(void **state)
+{
+    struct leaving leaving;
+    uint32_t keys[5];
+
+    for (uint8_t i = 0; i < 5; i++)
+        leaving.contexts[i] = test_open(*state);
+    for (uint8_t i = 1; i < 5; i++)
+        assert_int_equal(create_key(leaving.contexts[i], "", i, KEY_PLAIN, &keys[i]),
+                         TPM2_RC_SUCCESS);
+    assert_int_equal(run_child(close_most_and_make_a_key, &leaving), 0);
+    for (int i = 1; i < 5; i++)
+        assert_int_equal(sign(leaving.contexts[i], keys[i], ""), TPM2_RC_SUCCESS);
+    for (int i = 0; i < 5; i++)
+        test_close(leaving.contexts[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +303,7 @@ int main(void)
         TEST(a_fork_while_a_thread_is_inside_a_command_is_survived),
         TEST(a_copy_that_was_at_work_is_not_used_in_the_child),
         TEST(children_of_children_work_too),
+        TEST(what_a_child_closes_unused_leaves_room_for_others),
     };
 
     return cmocka_run_group_tests_name("emulator: fork", tests, NULL, NULL);

@@ -154,14 +154,19 @@ bool instance_is_busy(const struct instance *instance)
     return atomic_load_explicit(&instance->busy, memory_order_relaxed);
 }
 
+void instance_lock(struct instance *instance)
+{
+    (void)pthread_mutex_lock(&instance->lock);
+    instance->busy = true;
+}
+
 TSS2_RC instance_enter(struct instance *instance)
 {
     if (openssl_is_over()) {
         error_set("the program is exiting, and OpenSSL has gone before: no TPM command can be run");
         return TSS2_TCTI_RC_IO_ERROR;
     }
-    (void)pthread_mutex_lock(&instance->lock);
-    instance->busy = true;
+    instance_lock(instance);
     if (instance->process != getpid()) {
         TSS2_RC rc = become_child(instance);
 

@@ -80,6 +80,10 @@ void instance_forked(struct instance *instance);
 /* Is another thread inside? A guess, without the lock. */
 bool instance_is_busy(const struct instance *instance);
 
+/* Locks out the other threads, and no more: the TPM may be the parent's of a fork.
+ * Ends with instance_leave. */
+void instance_lock(struct instance *instance);
+
 /* Locks out the other threads, and after a fork makes the instance the child's
  * own. On failure nothing is locked. */
 TSS2_RC instance_enter(struct instance *instance);
