@@ -391,6 +391,41 @@ static void an_event_sequence_is_seen_by_others(void **state)
     test_close(context);
 }
 
+/* TPMS_TIME_INFO begins with the time since startup and the clock, milliseconds. */
+static uint32_t read_clock(TSS2_TCTI_CONTEXT *context, uint8_t what, uint8_t *ret)
+{
+    struct message m, response;
+    uint32_t rc = what ? extend_pcr(context, 16) : TPM2_RC_SUCCESS;
+
+    if (rc == TPM2_RC_SUCCESS) {
+        begin(&m, TPM2_ST_NO_SESSIONS, TPM2_CC_ReadClock);
+        rc = run(context, &m, &response);
+    }
+    if (rc == TPM2_RC_SUCCESS)
+        memcpy(ret, response.bytes + HEADER_SIZE, 16);
+    return rc;
+}
+
+static void the_clock_never_steps_back_between_processes(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    uint8_t last[64] = {0}, now[64];
+    struct pair pair;
+
+    begin_pair(&pair, *state, read_clock);
+    for (int i = 0; i < 1500; i++) {
+        if (i & 1)
+            assert_int_equal(ask(&pair, i % 3 == 0, now), TPM2_RC_SUCCESS);
+        else
+            assert_int_equal(read_clock(context, i % 5 == 0, now), TPM2_RC_SUCCESS);
+        assert_true(memcmp(now, last, 8) >= 0);
+        assert_true(memcmp(now + 8, last + 8, 8) >= 0);
+        memcpy(last, now, sizeof(last));
+    }
+    end_pair(&pair);
+    test_close(context);
+}
+
 /* --- threads ---------------------------------------------------------------------------- */
 
 static struct connection *connection_of(TSS2_TCTI_CONTEXT *context)
@@ -459,6 +494,7 @@ int main(void)
         TEST(no_two_processes_get_the_same_commit_counter),
         TEST(no_two_processes_spend_the_same_commit_value),
         TEST(an_event_sequence_is_seen_by_others),
+        TEST(the_clock_never_steps_back_between_processes),
         TEST(threads_that_would_wait_get_a_copy_of_their_own),
     };
 

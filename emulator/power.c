@@ -127,6 +127,7 @@ static TSS2_RC start_again(struct instance *instance, uint16_t type, bool keeps_
         rc = startup(instance, type);
     if (rc != TSS2_RC_SUCCESS)
         return name_file(instance, rc);
+    control_set_clock(&instance->control, (struct control_clock){0, 0});
     sessions_lost_power(instance, keeps_saved);
     if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS)
         return TSS2_TCTI_RC_GENERAL_FAILURE;

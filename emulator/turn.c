@@ -1,5 +1,6 @@
 #include "emulator/turn.h"
 
+#include "emulator/clock.h"
 #include "emulator/permanent.h"
 #include "emulator/state.h"
 #include "emulator/step.h"
@@ -100,13 +101,25 @@ static TSS2_RC settle(struct step *step, struct message *response)
     return rc;
 }
 
+static void execute(struct step *step, struct message *response)
+{
+    struct instance *instance = step->connection->instance;
+    bool tells = clock_is_told(&step->command);
+
+    if (tells)
+        clock_catch_up(instance);
+    step_execute(step, response);
+    if (tells)
+        clock_note(instance);
+}
+
 static TSS2_RC attempt(struct step *step, struct message *response)
 {
     TSS2_RC rc = prepare(step);
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    step_execute(step, response);
+    execute(step, response);
     return settle(step, response);
 }
 
@@ -151,7 +164,7 @@ static bool run_without_lock(struct step *step, struct message *response, bool *
     step->kind = kind_of(step);
     if (step->kind > KIND_READS_SHARED)
         return false;
-    step_execute(step, response);
+    execute(step, response);
     *ret_executed = true;
     if (response_code(response) == TPM2_RC_FAILURE)
         return settle(step, response) == TSS2_RC_SUCCESS;
