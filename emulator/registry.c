@@ -119,10 +119,19 @@ TSS2_RC registry_acquire(const char *path, const struct tpm_order *order, struct
     return rc;
 }
 
+/* Asked for once: it takes the C library a file. */
+static long processors(void)
+{
+    static long count;
+
+    if (count == 0)
+        count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count;
+}
+
 /* Under the registry's lock. */
 static struct instance *find_another(const struct instance *instance)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
     struct instance *least = NULL;
     long copies = 0;
@@ -134,7 +143,7 @@ static struct instance *find_another(const struct instance *instance)
         if (at != instance && (!least || at->users < least->users))
             least = at;
     }
-    if (instance->users > 1 && copies < processors && copies < COPIES_MAX &&
+    if (instance->users > 1 && copies < processors() && copies < COPIES_MAX &&
         directory_reopen(&instance->directory, &directory) == TSS2_RC_SUCCESS &&
         add(&directory, &least) == TSS2_RC_SUCCESS)
         return least;

@@ -2,6 +2,7 @@
 
 #include "emulator/behaviour/chip.h"
 #include "emulator/behaviour/profile.h"
+#include "emulator/identity/vendor.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -738,7 +739,7 @@ static void assert_says_signet_embedded(TSS2_TCTI_CONTEXT *tpm)
 
     for (uint32_t i = 0; i < 4; i++)
         put_u32((uint8_t *)vendor + (size_t)i * 4, get_property(tpm, TPM2_PT_VENDOR_STRING_1 + i));
-    assert_string_equal(vendor, "Signet embedded");
+    assert_string_equal(vendor, VENDOR_NAME);
 }
 
 static void without_a_profile_it_says_signet_embedded_and_has_no_limits(void **state)

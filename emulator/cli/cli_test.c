@@ -146,6 +146,50 @@ static void disable_clear(TSS2_TCTI_CONTEXT *context)
     assert_int_equal(run(context, &m, &response), TPM2_RC_SUCCESS);
 }
 
+/* The same in TPMs with the same seed of that hierarchy alone. */
+static void primary_of(TSS2_TCTI_CONTEXT *context, uint32_t hierarchy, uint8_t ret[68])
+{
+    struct message m, response;
+    size_t end;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_CreatePrimary);
+    add_u32(&m, hierarchy);
+    add_password(&m, "");
+    add_u16(&m, 4);
+    add_u32(&m, 0);
+    add_u16(&m, 22);
+    add_u16(&m, TPM2_ALG_ECC);
+    add_u16(&m, TPM2_ALG_SHA256);
+    add_u32(&m, TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |
+                    TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_SIGN_ENCRYPT);
+    add_u16(&m, 0);
+    add_u16(&m, TPM2_ALG_NULL);
+    add_u16(&m, TPM2_ALG_NULL);
+    add_u16(&m, TPM2_ECC_NIST_P256);
+    add_u16(&m, TPM2_ALG_NULL);
+    add_u32(&m, 0);
+    put_u16(m.bytes + 33, (uint16_t)(m.size - 35));
+    add_u16(&m, 0);
+    add_u32(&m, 0);
+    assert_int_equal(run(context, &m, &response), TPM2_RC_SUCCESS);
+    end = HEADER_SIZE + 10 + get_u16(response.bytes + HEADER_SIZE + 8);
+    memcpy(ret, response.bytes + end - 68, 68);
+    assert_int_equal(flush(context, get_u32(response.bytes + HEADER_SIZE)), TPM2_RC_SUCCESS);
+}
+
+static void expect_seeds(TSS2_TCTI_CONTEXT *left, TSS2_TCTI_CONTEXT *right, bool same)
+{
+    static const uint32_t hierarchies[] = {TPM2_RH_OWNER, TPM2_RH_ENDORSEMENT, TPM2_RH_PLATFORM};
+
+    for (size_t i = 0; i < sizeof(hierarchies) / sizeof(hierarchies[0]); i++) {
+        uint8_t points[2][68];
+
+        primary_of(left, hierarchies[i], points[0]);
+        primary_of(right, hierarchies[i], points[1]);
+        assert_int_equal(memcmp(points[0], points[1], 68) == 0, same);
+    }
+}
+
 /* A key that is persistent, a counter at 1, an extended PCR. */
 static void furnish(TSS2_TCTI_CONTEXT *context)
 {
@@ -280,7 +324,7 @@ static void describe_tells_what_is_in_a_tpm(void **state)
     expect_done(*state,
                 "facts a\n"
                 "fact a 'manufacturer: IBM'\n"
-                "fact a 'vendor string: SW TPM'\n"
+                "fact a 'vendor string: Signet embedded'\n"
                 "fact a 'specification: 2.0 level 0 revision 1.[0-9]*'\n"
                 "fact a 'libtpms: [0-9]*[.][0-9]*[.][0-9]*'\n"
                 "fact a 'other users: 1'\n"
@@ -298,6 +342,48 @@ static void describe_tells_what_is_in_a_tpm(void **state)
                 "fact a \"last state write: $(date -u +%Y).*Z\"\n");
     test_close(context);
     expect_done(*state, "fact a 'other users: 0'; fact a 'sessions loaded: 0'\n");
+}
+
+#define HOLDERS 3
+
+struct holder {
+    const char *directory;
+    int told[2]; /* a pipe */
+};
+
+static int hold(void *argument)
+{
+    const struct holder *holder = argument;
+    TSS2_TCTI_CONTEXT *context = NULL;
+    uint32_t session;
+
+    CHILD_CHECK(test_try_open(holder->directory, &context) == TSS2_RC_SUCCESS);
+    for (int i = 0; i < 2; i++)
+        CHILD_CHECK(start_session(context, TPM2_SE_HMAC, &session, NULL) == TPM2_RC_SUCCESS);
+    CHILD_CHECK(write(holder->told[1], "", 1) == 1);
+    for (;;)
+        (void)pause();
+}
+
+static void describe_counts_who_uses_the_tpm_and_their_sessions(void **state)
+{
+    char path[PATH_MAX], byte;
+    struct holder holder = {.directory = test_path(*state, "a", path)};
+    pid_t children[HOLDERS];
+
+    assert_int_equal(pipe(holder.told), 0);
+    for (int i = 0; i < HOLDERS; i++) {
+        children[i] = start_child(hold, &holder);
+        assert_int_equal(read(holder.told[0], &byte, 1), 1);
+    }
+    expect_done(*state, "fact a 'other users: 3'; fact a 'sessions loaded: 6'\n");
+    for (int i = 0; i < HOLDERS; i++) {
+        assert_int_equal(kill(children[i], SIGKILL), 0);
+        assert_int_equal(wait_child(children[i]), 1000 + SIGKILL);
+    }
+    expect_done(*state, "fact a 'other users: 0'\n");
+    (void)close(holder.told[0]);
+    (void)close(holder.told[1]);
 }
 
 static void describe_does_not_change_the_tpm(void **state)
@@ -412,6 +498,7 @@ static void a_copy_is_the_same_tpm_and_goes_its_own_way(void **state)
                         "fails 'a: there is a TPM already' signet-tpm copy a a\n");
     copy = open_named(*state, "b");
     pcr_is_zero(copy, 16, false);
+    expect_seeds(original, copy, true);
     assert_int_equal(sign(copy, 0x81000001, ""), TPM2_RC_SUCCESS);
     assert_int_equal(read_counter(copy, COUNTER_INDEX), read_counter(original, COUNTER_INDEX));
     assert_int_equal(increment(copy, COUNTER_INDEX), TPM2_RC_SUCCESS);
@@ -475,7 +562,7 @@ static void a_copy_of_a_busy_tpm_is_whole(void **state)
 
 static void a_copy_with_new_seeds_has_the_settings_alone(void **state)
 {
-    TSS2_TCTI_CONTEXT *context = open_named(*state, "a");
+    TSS2_TCTI_CONTEXT *context = open_named(*state, "a"), *other;
     uint64_t count;
 
     furnish(context);
@@ -501,10 +588,10 @@ static void a_copy_with_new_seeds_has_the_settings_alone(void **state)
                         "test $(wc -l <a.names) -eq 6\n"
                         "test -z \"$(comm -12 a.names b.names)\"\n"
                         "if cmp a/ek-ca.crt b/ek-ca.crt; then exit 1; fi\n");
-    test_close(context);
-    context = open_named(*state, "b");
-    assert_int_equal(read_counter(context, PLATFORM_INDEX), count);
-    assert_int_equal(create_key(context, "", 1, KEY_PLAIN, NULL), TPM2_RC_SUCCESS);
+    other = open_named(*state, "b");
+    assert_int_equal(read_counter(other, PLATFORM_INDEX), count);
+    expect_seeds(context, other, false);
+    test_close(other);
     test_close(context);
 }
 
@@ -646,6 +733,7 @@ int main(void)
         TEST(make_makes_a_tpm_once),
         TEST(make_takes_an_own_ca),
         TEST(describe_tells_what_is_in_a_tpm),
+        TEST(describe_counts_who_uses_the_tpm_and_their_sessions),
         TEST(describe_does_not_change_the_tpm),
         TEST(describe_writes_json_whatever_the_names),
         TEST(a_full_disk_behind_stdout_is_a_failure),

@@ -6,6 +6,7 @@
 #include "emulator/cli/snapshot.h"
 #include "emulator/command.h"
 #include "emulator/error.h"
+#include "emulator/identity/vendor.h"
 #include "emulator/libtpms.h"
 #include "emulator/query.h"
 #include "emulator/swtpm_file.h"
@@ -72,8 +73,7 @@ static void report_identity(struct report *report, struct tpm_backend *tpm)
     report_text(report, "libtpms", "%u.%u.%u", version >> 16, version >> 8 & 0xff, version & 0xff);
     spell(tpm, TPM2_PT_MANUFACTURER, 1, name);
     report_text(report, "manufacturer", "%s", name);
-    spell(tpm, TPM2_PT_VENDOR_STRING_1, 4, name);
-    report_text(report, "vendor_string", "%s", name);
+    report_text(report, "vendor_string", "%s", VENDOR_NAME);
     spell(tpm, TPM2_PT_FAMILY_INDICATOR, 1, name);
     report_text(report, "specification", "%s level %u revision %u.%02u", name,
                 property(tpm, TPM2_PT_LEVEL), revision / 100, revision % 100);
@@ -145,6 +145,16 @@ static void report_room(struct report *report, struct tpm_backend *tpm)
     report_end(report);
 }
 
+/* As clients see them: also those that were saved to make room. */
+static unsigned count_sessions(const struct tpm_state *state)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < SESSIONS_MAX; i++)
+        count += state->sessions[i].handle != 0;
+    return count;
+}
+
 static TSS2_RC report_all(struct report *report, const char *path, const struct snapshot *snapshot,
                           struct tpm_backend *tpm)
 {
@@ -153,7 +163,7 @@ static TSS2_RC report_all(struct report *report, const char *path, const struct 
     report_text(report, "directory", "%s", path);
     report_identity(report, tpm);
     report_number(report, "other_users", snapshot->others);
-    report_number(report, "sessions_loaded", property(tpm, TPM2_PT_HR_LOADED));
+    report_number(report, "sessions_loaded", count_sessions(&snapshot->state));
     report_number(report, "sessions_active", property(tpm, TPM2_PT_HR_ACTIVE));
     report_last_write(report, path);
     rc = report_time(report, tpm);

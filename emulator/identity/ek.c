@@ -6,12 +6,12 @@
 #include "emulator/identity/certificate.h"
 #include "emulator/identity/issuer.h"
 #include "emulator/identity/public_key.h"
+#include "emulator/identity/vendor.h"
 #include "emulator/names.h"
 #include "emulator/openssl_scope.h"
 #include "emulator/query.h"
 #include "emulator/tpm.h"
 
-#include <ctype.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -155,7 +155,6 @@ struct tpm_facts {
     uint32_t firmware;
     uint32_t level;
     uint32_t revision;
-    uint32_t model[4]; /* TPM_PT_VENDOR_STRING_1 to _4 */
 };
 
 static TSS2_RC read_facts(struct tpm_backend *tpm, struct tpm_facts *ret)
@@ -168,10 +167,6 @@ static TSS2_RC read_facts(struct tpm_backend *tpm, struct tpm_facts *ret)
         {TPM2_PT_FIRMWARE_VERSION_1, &ret->firmware},
         {TPM2_PT_LEVEL, &ret->level},
         {TPM2_PT_REVISION, &ret->revision},
-        {TPM2_PT_VENDOR_STRING_1, &ret->model[0]},
-        {TPM2_PT_VENDOR_STRING_2, &ret->model[1]},
-        {TPM2_PT_VENDOR_STRING_3, &ret->model[2]},
-        {TPM2_PT_VENDOR_STRING_4, &ret->model[3]},
     };
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -183,34 +178,11 @@ static TSS2_RC read_facts(struct tpm_backend *tpm, struct tpm_facts *ret)
     return TSS2_RC_SUCCESS;
 }
 
-/* The vendor's strings as one text, without what a configuration text of OpenSSL
- * would take for more than a letter. */
-static void model_name(const struct tpm_facts *facts, char ret[17])
-{
-    size_t length = 0;
-
-    for (size_t i = 0; i < 16; i++) {
-        char letter = (char)(facts->model[i / 4] >> (24 - 8 * (i % 4)) & 0xff);
-
-        if (isalnum((unsigned char)letter) || letter == '.' || letter == '-' ||
-            (letter == ' ' && length > 0 && ret[length - 1] != ' '))
-            ret[length++] = letter;
-    }
-    while (length > 0 && ret[length - 1] == ' ')
-        length--;
-    ret[length] = '\0';
-    if (length == 0)
-        (void)snprintf(ret, 17, "libtpms");
-}
-
 /* Section 3.2. The empty subject makes the alternative name critical. What stands
  * before a type's first dot OpenSSL leaves away. */
 static void write_extensions(const struct tpm_facts *facts, const char *key_usage,
                              char ret[EXTENSIONS_MAX])
 {
-    char model[17];
-
-    model_name(facts, model);
     (void)snprintf(ret, EXTENSIONS_MAX,
                    "[extensions]\n"
                    "basicConstraints = critical, CA:FALSE\n"
@@ -221,7 +193,7 @@ static void write_extensions(const struct tpm_facts *facts, const char *key_usag
                    "authorityKeyIdentifier = keyid:always\n"
                    "[device]\n"
                    "tpmManufacturer.2.23.133.2.1 = id:%08X\n"
-                   "tpmModel.2.23.133.2.2 = %s\n"
+                   "tpmModel.2.23.133.2.2 = " VENDOR_NAME "\n"
                    "tpmVersion.2.23.133.2.3 = id:%08X\n"
                    "[attributes]\n"
                    "attribute = SEQUENCE:tpmSpecification\n"
@@ -234,8 +206,7 @@ static void write_extensions(const struct tpm_facts *facts, const char *key_usag
                    "family = UTF8:2.0\n"
                    "level = INTEGER:%u\n"
                    "revision = INTEGER:%u\n",
-                   key_usage, facts->manufacturer, model, facts->firmware, facts->level,
-                   facts->revision);
+                   key_usage, facts->manufacturer, facts->firmware, facts->level, facts->revision);
 }
 
 static TSS2_RC issue(const struct issuer *issuer, const char *extensions, EVP_PKEY *public,

@@ -2,6 +2,7 @@
 
 #include "emulator/error.h"
 #include "emulator/identity/ek.h"
+#include "emulator/identity/vendor.h"
 #include "emulator/instance.h"
 
 #include <openssl/evp.h>
@@ -111,7 +112,7 @@ static void expect_device_name(X509 *certificate)
     static const struct {
         const char *type, *value;
     } expected[] = {
-        {"2.23.133.2.1", "id:49424D00"}, {"2.23.133.2.2", "SW TPM"}, {"2.23.133.2.3", "id:"}};
+        {"2.23.133.2.1", "id:49424D00"}, {"2.23.133.2.2", VENDOR_NAME}, {"2.23.133.2.3", "id:"}};
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     GENERAL_NAME *name;
 
@@ -339,7 +340,7 @@ static TSS2_RC make_with_ca(const char *base, struct ek_order *order, char tpm_p
     order->ca_certificate = test_path(base, "ca.crt", certificate);
     assert_int_equal(directory_open(test_path(base, "tpm", tpm_path), &directory), TSS2_RC_SUCCESS);
     assert_int_equal(instance_new(&directory, &instance), TSS2_RC_SUCCESS);
-    instance->endorsement = order;
+    instance->order.endorsement = *order;
     error_clear();
     rc = instance_open(instance);
     assert_int_equal(instance->manufactured, rc == TSS2_RC_SUCCESS);
