@@ -132,6 +132,7 @@ TSS2_RC directory_reopen(const struct directory *directory, struct directory *re
     struct directory again = DIRECTORY_CLOSED;
 
     memcpy(again.path, directory->path, sizeof(again.path));
+    again.unsynced = directory->unsynced;
     again.fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (again.fd < 0)
         return directory_failed(&again, "", "cannot open the state directory");
@@ -299,7 +300,8 @@ TSS2_RC directory_replace(const struct directory *directory, const char *name,
 
     if (fd < 0)
         return directory_failed(directory, fresh, "cannot make");
-    if (disk_write(fd, fresh, content->data, content->size, 0) != 0 || disk_sync(fd, fresh) != 0)
+    if (disk_write(fd, fresh, content->data, content->size, 0) != 0 ||
+        (!directory->unsynced && disk_sync(fd, fresh) != 0))
         rc = directory_failed(directory, fresh, "cannot write");
     else if (disk_rename(directory->fd, fresh, name) != 0)
         rc = directory_failed(directory, name, "cannot replace");
@@ -307,7 +309,7 @@ TSS2_RC directory_replace(const struct directory *directory, const char *name,
         (void)disk_remove(directory->fd, fresh);
         return rc;
     }
-    if (sync_directory(directory->fd, "") != 0)
+    if (!directory->unsynced && sync_directory(directory->fd, "") != 0)
         return directory_failed(directory, "", "cannot sync");
     return TSS2_RC_SUCCESS;
 }
@@ -318,7 +320,7 @@ TSS2_RC directory_remove(const struct directory *directory, const char *name)
         return TSS2_RC_SUCCESS;
     if (disk_remove(directory->fd, name) != 0)
         return directory_failed(directory, name, "cannot remove");
-    if (sync_directory(directory->fd, "") != 0)
+    if (!directory->unsynced && sync_directory(directory->fd, "") != 0)
         return directory_failed(directory, "", "cannot sync");
     return TSS2_RC_SUCCESS;
 }

@@ -94,7 +94,7 @@ static TSS2_RC settle(struct step *step, struct message *response)
         rc = state_take_over(instance);
         return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_TRY_AGAIN : rc;
     }
-    instance->control.sync_next = writes_orderly_index(step);
+    instance->control.sync_next = !instance->directory.unsynced && writes_orderly_index(step);
     rc = state_publish(instance, is_hard(step, response));
     if (rc != TSS2_RC_SUCCESS)
         step_undo(step);
@@ -104,7 +104,7 @@ static TSS2_RC settle(struct step *step, struct message *response)
 static void execute(struct step *step, struct message *response)
 {
     struct instance *instance = step->connection->instance;
-    bool tells = clock_is_told(&step->command);
+    bool tells = clock_is_told(instance, &step->command);
 
     if (tells)
         clock_catch_up(instance);
