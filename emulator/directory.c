@@ -99,7 +99,7 @@ static TSS2_RC look_at_owner(struct directory *directory)
     if (may_trust(status.st_uid) || geteuid() == 0 || directory->group_shared)
         return TSS2_RC_SUCCESS;
     error_set("%s: the state directory belongs to user %u, who could use every key in it; name a "
-              "directory of your own, or share this one with your group (chmod g+w)",
+              "directory of your own, or share this one with your group (chmod g+w,o-w)",
               directory->path, (unsigned)status.st_uid);
     return TSS2_TCTI_RC_IO_ERROR;
 }

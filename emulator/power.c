@@ -209,8 +209,7 @@ TSS2_RC power_on(struct instance *instance)
         rc = manufacture(instance);
     } else {
         error_set("the file is missing, yet %s says that a TPM was made here; bring it back, or "
-                  "remove both "
-                  "for a new TPM",
+                  "remove that one as well for a new TPM",
                   CONTROL_FILE);
         return name_file(instance, TSS2_TCTI_RC_IO_ERROR);
     }
