@@ -572,6 +572,39 @@ static void threads_that_would_wait_get_a_copy_of_their_own(void **state)
     (void)pthread_barrier_destroy(&start);
 }
 
+/* Makes the connection find that another thread is inside, and so move. */
+static void move_away(TSS2_TCTI_CONTEXT *context)
+{
+    struct instance *instance = connection_of(context)->instance;
+
+    instance->busy = true;
+    assert_int_equal(get_random(context, 8, NULL), TPM2_RC_SUCCESS);
+    assert_ptr_not_equal(connection_of(context)->instance, instance);
+}
+
+/* Both look at the TPM's table of commands. For the address sanitizer: the copy that
+ * had it is gone. */
+static void what_watches_and_limits_outlives_the_copy_that_it_began_with(void **state)
+{
+    char path[PATH_MAX], more[PATH_MAX + 64];
+    TSS2_TCTI_CONTEXT *staying = test_open(*state), *moving;
+    struct message m, response;
+
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+        test_close(staying);
+        skip();
+    }
+    (void)snprintf(more, sizeof(more), ",profile=minimal,trace=%s",
+                   test_path(*state, "trace", path));
+    moving = test_open_with(*state, more);
+    move_away(moving);
+    test_close(staying);
+    begin(&m, TPM2_ST_NO_SESSIONS, TPM2_CC_ECC_Parameters);
+    add_u16(&m, TPM2_ECC_SM2_P256);
+    assert_int_equal(run(moving, &m, &response), TPM2_RC_CURVE | TPM2_RC_P | TPM2_RC_1);
+    test_close(moving);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +620,7 @@ int main(void)
         TEST(wrong_pins_at_an_orderly_index_are_counted),
         TEST(uses_of_an_orderly_pin_are_counted),
         TEST(threads_that_would_wait_get_a_copy_of_their_own),
+        TEST(what_watches_and_limits_outlives_the_copy_that_it_began_with),
     };
 
     return cmocka_run_group_tests_name("emulator: side by side", tests, NULL, NULL);
