@@ -133,6 +133,9 @@ TSS2_RC directory_reopen(const struct directory *directory, struct directory *re
 
     memcpy(again.path, directory->path, sizeof(again.path));
     again.unsynced = directory->unsynced;
+    again.user = directory->user;
+    again.group = directory->group;
+    again.group_shared = directory->group_shared;
     again.fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (again.fd < 0)
         return directory_failed(&again, "", "cannot open the state directory");

@@ -486,6 +486,22 @@ static void anothers_directory_is_refused_unless_its_group_shares_it(void **stat
     assert_int_equal(mode_of(path, SWTPM_PERMANENT_FILE), 0600);
 }
 
+/* Threads that work at once open it more than once. */
+static void a_directory_that_is_opened_again_is_shared_as_before(void **state)
+{
+    __attribute__((cleanup(directory_close))) struct directory first = DIRECTORY_CLOSED;
+    __attribute__((cleanup(directory_close))) struct directory second = DIRECTORY_CLOSED;
+    int fd;
+
+    assert_int_equal(chmod(*state, 0770), 0);
+    assert_int_equal(directory_open(*state, &first), TSS2_RC_SUCCESS);
+    assert_int_equal(directory_reopen(&first, &second), TSS2_RC_SUCCESS);
+    fd = directory_open_file(&second, "file");
+    assert_true(fd >= 0);
+    (void)close(fd);
+    assert_int_equal(mode_of(*state, "file"), 0660);
+}
+
 static void root_leaves_a_user_what_the_user_can_use(void **state)
 {
     static const char *const files[] = {SWTPM_PERMANENT_FILE, "signet.state", "signet.lock",
@@ -569,6 +585,7 @@ int main(void)
         FAST_TEST(a_lock_file_that_is_removed_while_in_use_is_made_anew),
         TEST(files_are_their_owners_alone_whatever_the_umask),
         TEST(anothers_directory_is_refused_unless_its_group_shares_it),
+        TEST(a_directory_that_is_opened_again_is_shared_as_before),
         TEST(root_leaves_a_user_what_the_user_can_use),
         TEST(a_link_in_the_place_of_a_file_is_not_followed),
     };
