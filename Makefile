@@ -117,7 +117,7 @@ $(BUILD)/test/emulator/%_test: $(BUILD)/emulator/%_test.o $(BUILD)/emulator.a
 	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
 
 # Runs what it tests.
-$(BUILD)/test/emulator/cli/cli_test: | $(SIGNET_TPM) $(EMULATOR)
+$(BUILD)/test/emulator/cli/cli_test $(BUILD)/test/emulator/cli/check_test: | $(SIGNET_TPM) $(EMULATOR)
 
 $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(API_HELPERS))
 	@mkdir -p $(@D)

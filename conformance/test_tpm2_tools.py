@@ -19,10 +19,6 @@ OPENED = re.compile(r"^(\w+)\(\) \{$", re.MULTILINE)
 WORDS_OF_A_SENTENCE = 3
 # What only the embedded TPM is made with.
 OF_THE_EMBEDDED = ("the_endorsement_keys_have_certificates",)
-# What it still does wrongly; a story that goes well all the same is an error.
-KNOWN_FAULTS = {
-    "a_command_is_held_to_its_parameters": "crashes when let go of in an early exit handler",
-}
 
 
 def stories():
@@ -91,10 +87,8 @@ def its_place(tpm_kind, build, place):
 
 
 @pytest.mark.parametrize("path, story", stories(), ids=[name for _, name in stories()])
-def test_story(its_place, path, story, request):
+def test_story(its_place, path, story):
     if story in OF_THE_EMBEDDED and its_place.kind != "embedded":
         pytest.skip("a swtpm has none unless swtpm_setup makes them")
-    if story in KNOWN_FAULTS and its_place.kind == "embedded":
-        request.applymarker(pytest.mark.xfail(strict=True, reason=KNOWN_FAULTS[story]))
     result = its_place.tell(path, story)
     assert result.status == 0, f"the story ended at:\n{result}"

@@ -15,6 +15,11 @@ bool handle_is_session(uint32_t handle)
     return handle >> 24 == TPM2_HT_HMAC_SESSION || handle >> 24 == TPM2_HT_POLICY_SESSION;
 }
 
+bool handle_is_nv_index(uint32_t handle)
+{
+    return handle >> 24 == TPM2_HT_NV_INDEX;
+}
+
 uint32_t command_attributes_of(const struct command_attributes *table, uint32_t code)
 {
     if (code < TPM2_CC_FIRST ||

@@ -61,4 +61,7 @@ void respond_code(uint32_t code, struct message *response);
 bool handle_is_transient(uint32_t handle);
 bool handle_is_session(uint32_t handle);
 
+/* Of an NV index? */
+bool handle_is_nv_index(uint32_t handle);
+
 #endif

@@ -87,7 +87,8 @@ static inline void reading_public(struct reading *r)
     reading_blot_2b(r);
 }
 
-/* TPMT_SIGNATURE of RSA, ECC and HMAC keys. */
+/* TPMT_SIGNATURE of RSA, ECC and HMAC keys. The numbers of an ECC signature can be
+ * shorter by their leading zeroes. */
 static inline void reading_signature(struct reading *r)
 {
     uint32_t algorithm = reading_number(r, 2);
@@ -99,10 +100,12 @@ static inline void reading_signature(struct reading *r)
         reading_blot(r, 32);
         return;
     }
-    reading_blot_2b(r);
-    if (algorithm == TPM2_ALG_ECDSA || algorithm == TPM2_ALG_ECDAA ||
-        algorithm == TPM2_ALG_ECSCHNORR)
+    if (algorithm == TPM2_ALG_RSASSA || algorithm == TPM2_ALG_RSAPSS) {
         reading_blot_2b(r);
+        return;
+    }
+    reading_drop(r);
+    reading_drop(r);
 }
 
 /* TPM2B_ATTEST: TPMS_CLOCK_INFO.clock, and in TPM_ST_ATTEST_TIME time and clock. */

@@ -18,6 +18,7 @@
  *     values   a TPM2B_ATTEST but for its clock   c TPMS_CONTEXT but for its blob
  *     v the capability of TPM properties but for the vendor's name
  * FIELD=name saves the field, as it is in the answer. `= name WORD...` names bytes.
+ * `power reset`, `restart`, `resume`, or `loss` happens to both TPMs.
  * `repeat N` runs the rows up to `end` so many times. */
 
 #include "emulator/names.h"

@@ -109,6 +109,7 @@ static const struct {
 } keys[] = {
     {"dir", NULL, set_path, offsetof(struct conf, directory)},
     {"rm", NULL, set_off, offsetof(struct conf, bare)},
+    {"sync", "SIGNET_TPM_SYNC", set_off, offsetof(struct conf, unsynced)},
     {"ek", "SIGNET_TPM_EK", set_off, offsetof(struct conf, no_ek)},
     {"profile", "SIGNET_TPM_PROFILE", set_name, offsetof(struct conf, profile)},
     {"faults", "SIGNET_TPM_FAULTS", set_path, offsetof(struct conf, faults)},

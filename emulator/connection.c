@@ -30,7 +30,7 @@ TSS2_RC connection_open(const struct conf *conf, const struct tpm_order *order,
     if (!connection)
         return TSS2_TCTI_RC_MEMORY;
     connection->bare = conf->bare;
-    rc = registry_acquire(conf->directory, order, &instance);
+    rc = registry_acquire(conf, order, &instance);
     if (rc == TSS2_RC_SUCCESS) {
         rc = instance_enter(instance);
         if (rc != TSS2_RC_SUCCESS)
@@ -41,6 +41,9 @@ TSS2_RC connection_open(const struct conf *conf, const struct tpm_order *order,
         return rc;
     }
     link_to(connection, instance);
+    /* One that wants its writes to last is enough. */
+    if (!conf->unsynced)
+        instance->directory.unsynced = false;
     instance_leave(instance);
     *ret = connection;
     return TSS2_RC_SUCCESS;

@@ -27,6 +27,8 @@ struct control_page {
     uint32_t reserved;
     _Atomic uint64_t word;
     _Atomic uint64_t mark; /* enum control_mark, generation */
+    _Atomic uint64_t told_time;
+    _Atomic uint64_t told_clock;
 };
 
 /* A row of the session table as a slot has it. */
@@ -389,4 +391,20 @@ enum control_mark control_mark(const struct control *control, uint32_t *ret_gene
     if ((uint32_t)word != control_next_generation(control_generation(control_word(control))))
         return CONTROL_SETTLED;
     return mark <= CONTROL_WITHDRAWN ? (enum control_mark)mark : CONTROL_SETTLED;
+}
+
+struct control_clock control_clock(const struct control *control)
+{
+    return (struct control_clock){
+        .time = atomic_load_explicit(&control->page->told_time, memory_order_relaxed),
+        .clock = atomic_load_explicit(&control->page->told_clock, memory_order_relaxed),
+    };
+}
+
+void control_set_clock(const struct control *control, struct control_clock told)
+{
+    if (prepare_page(control) != 0)
+        return;
+    atomic_store_explicit(&control->page->told_time, told.time, memory_order_relaxed);
+    atomic_store_explicit(&control->page->told_clock, told.clock, memory_order_relaxed);
 }

@@ -112,4 +112,14 @@ void control_set_mark(const struct control *control, enum control_mark mark, uin
 /* The mark, if it is of the publish after the present one, and its generation. */
 enum control_mark control_mark(const struct control *control, uint32_t *ret_generation);
 
+/* What clients were told of TPMS_TIME_INFO's time and clock, in milliseconds, by
+ * whatever process. */
+struct control_clock {
+    uint64_t time;
+    uint64_t clock;
+};
+
+struct control_clock control_clock(const struct control *control);
+void control_set_clock(const struct control *control, struct control_clock told);
+
 #endif

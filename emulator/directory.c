@@ -99,7 +99,7 @@ static TSS2_RC look_at_owner(struct directory *directory)
     if (may_trust(status.st_uid) || geteuid() == 0 || directory->group_shared)
         return TSS2_RC_SUCCESS;
     error_set("%s: the state directory belongs to user %u, who could use every key in it; name a "
-              "directory of your own, or share this one with your group (chmod g+w)",
+              "directory of your own, or share this one with your group (chmod g+w,o-w)",
               directory->path, (unsigned)status.st_uid);
     return TSS2_TCTI_RC_IO_ERROR;
 }
@@ -132,6 +132,10 @@ TSS2_RC directory_reopen(const struct directory *directory, struct directory *re
     struct directory again = DIRECTORY_CLOSED;
 
     memcpy(again.path, directory->path, sizeof(again.path));
+    again.unsynced = directory->unsynced;
+    again.user = directory->user;
+    again.group = directory->group;
+    again.group_shared = directory->group_shared;
     again.fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (again.fd < 0)
         return directory_failed(&again, "", "cannot open the state directory");
@@ -299,7 +303,8 @@ TSS2_RC directory_replace(const struct directory *directory, const char *name,
 
     if (fd < 0)
         return directory_failed(directory, fresh, "cannot make");
-    if (disk_write(fd, fresh, content->data, content->size, 0) != 0 || disk_sync(fd, fresh) != 0)
+    if (disk_write(fd, fresh, content->data, content->size, 0) != 0 ||
+        (!directory->unsynced && disk_sync(fd, fresh) != 0))
         rc = directory_failed(directory, fresh, "cannot write");
     else if (disk_rename(directory->fd, fresh, name) != 0)
         rc = directory_failed(directory, name, "cannot replace");
@@ -307,7 +312,7 @@ TSS2_RC directory_replace(const struct directory *directory, const char *name,
         (void)disk_remove(directory->fd, fresh);
         return rc;
     }
-    if (sync_directory(directory->fd, "") != 0)
+    if (!directory->unsynced && sync_directory(directory->fd, "") != 0)
         return directory_failed(directory, "", "cannot sync");
     return TSS2_RC_SUCCESS;
 }
@@ -318,7 +323,7 @@ TSS2_RC directory_remove(const struct directory *directory, const char *name)
         return TSS2_RC_SUCCESS;
     if (disk_remove(directory->fd, name) != 0)
         return directory_failed(directory, name, "cannot remove");
-    if (sync_directory(directory->fd, "") != 0)
+    if (!directory->unsynced && sync_directory(directory->fd, "") != 0)
         return directory_failed(directory, "", "cannot sync");
     return TSS2_RC_SUCCESS;
 }

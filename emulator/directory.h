@@ -22,6 +22,7 @@ struct directory {
     int lock_fd;
     int swtpm_lock_fd;
     uint64_t owner;
+    bool unsynced; /* nothing is made sure to outlast a power loss */
 };
 
 #define DIRECTORY_CLOSED                                                                           \

@@ -486,6 +486,22 @@ static void anothers_directory_is_refused_unless_its_group_shares_it(void **stat
     assert_int_equal(mode_of(path, SWTPM_PERMANENT_FILE), 0600);
 }
 
+/* Threads that work at once open it more than once. */
+static void a_directory_that_is_opened_again_is_shared_as_before(void **state)
+{
+    __attribute__((cleanup(directory_close))) struct directory first = DIRECTORY_CLOSED;
+    __attribute__((cleanup(directory_close))) struct directory second = DIRECTORY_CLOSED;
+    int fd;
+
+    assert_int_equal(chmod(*state, 0770), 0);
+    assert_int_equal(directory_open(*state, &first), TSS2_RC_SUCCESS);
+    assert_int_equal(directory_reopen(&first, &second), TSS2_RC_SUCCESS);
+    fd = directory_open_file(&second, "file");
+    assert_true(fd >= 0);
+    (void)close(fd);
+    assert_int_equal(mode_of(*state, "file"), 0660);
+}
+
 static void root_leaves_a_user_what_the_user_can_use(void **state)
 {
     static const char *const files[] = {SWTPM_PERMANENT_FILE, "signet.state", "signet.lock",
@@ -524,6 +540,37 @@ static void a_link_in_the_place_of_a_file_is_not_followed(void **state)
     }
 }
 
+static struct disk_fate count_syncs(void *data, const struct disk_operation *operation)
+{
+    *(unsigned *)data += operation->kind == DISK_SYNC;
+    return (struct disk_fate){DISK_GOES_ON, 0, 0};
+}
+
+static unsigned syncs_of(const char *directory, const char *more)
+{
+    TSS2_TCTI_CONTEXT *context = test_open_with(directory, more);
+    unsigned syncs = 0;
+
+    (void)define_counter(context, COUNTER_INDEX);
+    disk_watch(count_syncs, &syncs);
+    assert_int_equal(increment(context, COUNTER_INDEX), TPM2_RC_SUCCESS);
+    disk_watch(NULL, NULL);
+    test_close(context);
+    return syncs;
+}
+
+static void without_sync_nothing_waits_for_the_disk(void **state)
+{
+    TSS2_TCTI_CONTEXT *careful;
+
+    assert_int_equal(syncs_of(*state, ",sync=off"), 0);
+    assert_int_not_equal(syncs_of(*state, ""), 0);
+    /* One connection of the process that wants it is enough. */
+    careful = test_open(*state);
+    assert_int_not_equal(syncs_of(*state, ",sync=off"), 0);
+    test_close(careful);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,9 +581,11 @@ int main(void)
         TEST(a_read_only_directory_is_a_clear_error),
         TEST(a_quota_is_survived),
         TEST(a_directory_made_anew_while_in_use_is_another_tpm),
+        FAST_TEST(without_sync_nothing_waits_for_the_disk),
         FAST_TEST(a_lock_file_that_is_removed_while_in_use_is_made_anew),
         TEST(files_are_their_owners_alone_whatever_the_umask),
         TEST(anothers_directory_is_refused_unless_its_group_shares_it),
+        TEST(a_directory_that_is_opened_again_is_shared_as_before),
         TEST(root_leaves_a_user_what_the_user_can_use),
         TEST(a_link_in_the_place_of_a_file_is_not_followed),
     };

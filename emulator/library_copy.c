@@ -113,7 +113,7 @@ static int open_by_loading(const char *name)
     int fd = -1;
 
     if (!library) {
-        error_set("%s; install the package that has %s", dlerror(), name);
+        error_set("%s; install the package that has it (Debian: libtpms0)", dlerror());
         return -1;
     }
     if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0)
@@ -164,6 +164,14 @@ static void unique_name(int fd, char name[128])
     (void)sprintf(at, "/%d", fd);
 }
 
+/* The loader names the file first, which here tells nobody anything. */
+static const char *without_path(const char *text)
+{
+    const char *why = strstr(text, ": ");
+
+    return why ? why + 2 : text;
+}
+
 void *library_copy_open(const char *name)
 {
     LOADING_SCOPE;
@@ -182,7 +190,7 @@ void *library_copy_open(const char *name)
     unique_name(copy, path);
     library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
     if (!library)
-        error_set("cannot load a copy of %s: %s", name, dlerror());
+        error_set("cannot load a copy of %s: %s", name, without_path(dlerror()));
     return library;
 }
 

@@ -17,10 +17,13 @@ static const char *judge(const struct row *row, double ratio)
     return ratio >= GOAL ? "1.8  met" : "1.8  NOT MET";
 }
 
-static const char *fault(const struct load_result *result, char text[128])
+static const char *findings(const struct load_result *result, bool writes, char text[128])
 {
-    (void)snprintf(text, 128, "%lu equal of %lu draws, %lu writes lost, slowest writer %.0f/s",
-                   result->equal_draws, result->draws, result->lost_writes, result->slowest_writes);
+    int length = snprintf(text, 128, "%lu equal of %lu draws", result->equal_draws, result->draws);
+
+    if (writes)
+        (void)snprintf(text + length, 128 - (size_t)length, ", %lu writes lost, slowest %.0f/s",
+                       result->lost_writes, result->slowest_writes);
     if (result->first_error)
         (void)snprintf(text, 128, "FAILED with 0x%x", result->first_error);
     return text;
@@ -37,7 +40,8 @@ static void measure(const char *directory, const struct row *row, double seconds
         *one = result.signatures;
     printf("%2u x %u%-22s %9.0f /s %9.0f /s %8.2f     %-12s  %s\n", row->processes, row->threads,
            row->writers ? ", and 4 that write NV" : "", result.signatures, result.writes,
-           result.signatures / *one, judge(row, result.signatures / *one), fault(&result, text));
+           result.signatures / *one, judge(row, result.signatures / *one),
+           findings(&result, row->writers > 0, text));
     (void)fflush(stdout);
 }
 

@@ -391,6 +391,164 @@ static void an_event_sequence_is_seen_by_others(void **state)
     test_close(context);
 }
 
+/* TPMS_TIME_INFO begins with the time since startup and the clock, milliseconds. */
+static uint32_t read_clock(TSS2_TCTI_CONTEXT *context, uint8_t what, uint8_t *ret)
+{
+    struct message m, response;
+    uint32_t rc = what ? extend_pcr(context, 16) : TPM2_RC_SUCCESS;
+
+    if (rc == TPM2_RC_SUCCESS) {
+        begin(&m, TPM2_ST_NO_SESSIONS, TPM2_CC_ReadClock);
+        rc = run(context, &m, &response);
+    }
+    if (rc == TPM2_RC_SUCCESS)
+        memcpy(ret, response.bytes + HEADER_SIZE, 16);
+    return rc;
+}
+
+static void the_clock_never_steps_back_between_processes(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    uint8_t last[64] = {0}, now[64];
+    struct pair pair;
+
+    begin_pair(&pair, *state, read_clock);
+    for (int i = 0; i < 1500; i++) {
+        if (i & 1)
+            assert_int_equal(ask(&pair, i % 3 == 0, now), TPM2_RC_SUCCESS);
+        else
+            assert_int_equal(read_clock(context, i % 5 == 0, now), TPM2_RC_SUCCESS);
+        assert_true(memcmp(now, last, 8) >= 0);
+        assert_true(memcmp(now + 8, last + 8, 8) >= 0);
+        memcpy(last, now, sizeof(last));
+    }
+    end_pair(&pair);
+    test_close(context);
+}
+
+/* --- PIN indexes ------------------------------------------------------------------------- */
+
+#define PIN_INDEX 0x01800010u
+#define PIN_LIMIT 25
+#define PIN_TRIES 40 /* of each process */
+
+struct pin {
+    const char *directory;
+    uint32_t attributes; /* beside those that all have */
+    const char *given;
+    uint32_t answer; /* to a try that counts */
+};
+
+static uint32_t define_pin(TSS2_TCTI_CONTEXT *context, uint32_t attributes)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_DefineSpace);
+    add_u32(&m, TPM2_RH_OWNER);
+    add_password(&m, "");
+    add_2b(&m, "right");
+    add_u16(&m, 14);
+    add_u32(&m, PIN_INDEX);
+    add_u16(&m, TPM2_ALG_SHA256);
+    add_u32(&m, attributes | TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD);
+    add_u16(&m, 0);
+    add_u16(&m, 8);
+    return run(context, &m, &response);
+}
+
+/* TPMS_NV_PIN_COUNTER_PARAMETERS: pinCount, pinLimit. */
+static uint32_t write_pin(TSS2_TCTI_CONTEXT *context, uint32_t limit)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_Write);
+    add_u32(&m, TPM2_RH_OWNER);
+    add_u32(&m, PIN_INDEX);
+    add_password(&m, "");
+    add_u16(&m, 8);
+    add_u32(&m, 0);
+    add_u32(&m, limit);
+    add_u16(&m, 0);
+    return run(context, &m, &response);
+}
+
+static uint32_t read_pin(TSS2_TCTI_CONTEXT *context, uint32_t by, const char *password,
+                         uint32_t *ret_count)
+{
+    struct message m, response;
+    uint32_t rc;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_Read);
+    add_u32(&m, by);
+    add_u32(&m, PIN_INDEX);
+    add_password(&m, password);
+    add_u16(&m, 8);
+    add_u16(&m, 0);
+    rc = run(context, &m, &response);
+    if (rc == TPM2_RC_SUCCESS && ret_count)
+        *ret_count = get_u32(response.bytes + HEADER_SIZE + 6);
+    return rc;
+}
+
+/* Returns how many tries counted. */
+static int try_pins(void *argument)
+{
+    const struct pin *pin = argument;
+    TSS2_TCTI_CONTEXT *context = test_open(pin->directory);
+    int counted = 0;
+
+    (void)alarm(60);
+    for (int i = 0; i < PIN_TRIES; i++) {
+        uint32_t rc = read_pin(context, PIN_INDEX, pin->given, NULL);
+
+        CHILD_CHECK(rc == pin->answer || rc == TPM2_RC_AUTH_UNAVAILABLE);
+        counted += rc == pin->answer;
+    }
+    test_close(context);
+    return counted;
+}
+
+static void expect_exact_count(const struct pin *pin)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(pin->directory);
+    uint32_t count = 0;
+    pid_t children[2];
+
+    assert_int_equal(define_pin(context, pin->attributes), TPM2_RC_SUCCESS);
+    assert_int_equal(write_pin(context, PIN_LIMIT), TPM2_RC_SUCCESS);
+    for (int i = 0; i < 2; i++)
+        children[i] = start_child(try_pins, (void *)(uintptr_t)pin);
+    assert_int_equal(wait_child(children[0]) + wait_child(children[1]), PIN_LIMIT);
+    assert_int_equal(read_pin(context, TPM2_RH_OWNER, "", &count), TPM2_RC_SUCCESS);
+    assert_int_equal(count, PIN_LIMIT);
+    test_close(context);
+}
+
+#define PIN_FAIL (TPM2_NT_PIN_FAIL << TPMA_NV_TPM2_NT_SHIFT | TPMA_NV_NO_DA)
+#define PIN_PASS (TPM2_NT_PIN_PASS << TPMA_NV_TPM2_NT_SHIFT | TPMA_NV_NO_DA)
+#define BAD_PIN (TPM2_RC_BAD_AUTH | TPM2_RC_S | TPM2_RC_1)
+
+static void wrong_pins_of_all_processes_are_counted(void **state)
+{
+    expect_exact_count(&(struct pin){*state, PIN_FAIL, "wrong", BAD_PIN});
+}
+
+static void uses_of_a_pin_in_all_processes_are_counted(void **state)
+{
+    expect_exact_count(&(struct pin){*state, PIN_PASS, "right", TPM2_RC_SUCCESS});
+}
+
+/* The count of an orderly index is stored by nothing but a shutdown. */
+static void wrong_pins_at_an_orderly_index_are_counted(void **state)
+{
+    expect_exact_count(&(struct pin){*state, PIN_FAIL | TPMA_NV_ORDERLY, "wrong", BAD_PIN});
+}
+
+static void uses_of_an_orderly_pin_are_counted(void **state)
+{
+    expect_exact_count(&(struct pin){*state, PIN_PASS | TPMA_NV_ORDERLY, "right", TPM2_RC_SUCCESS});
+}
+
 /* --- threads ---------------------------------------------------------------------------- */
 
 static struct connection *connection_of(TSS2_TCTI_CONTEXT *context)
@@ -449,6 +607,39 @@ static void threads_that_would_wait_get_a_copy_of_their_own(void **state)
     (void)pthread_barrier_destroy(&start);
 }
 
+/* Makes the connection find that another thread is inside, and so move. */
+static void move_away(TSS2_TCTI_CONTEXT *context)
+{
+    struct instance *instance = connection_of(context)->instance;
+
+    instance->busy = true;
+    assert_int_equal(get_random(context, 8, NULL), TPM2_RC_SUCCESS);
+    assert_ptr_not_equal(connection_of(context)->instance, instance);
+}
+
+/* Both look at the TPM's table of commands. For the address sanitizer: the copy that
+ * had it is gone. */
+static void what_watches_and_limits_outlives_the_copy_that_it_began_with(void **state)
+{
+    char path[PATH_MAX], more[PATH_MAX + 64];
+    TSS2_TCTI_CONTEXT *staying = test_open(*state), *moving;
+    struct message m, response;
+
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+        test_close(staying);
+        skip();
+    }
+    (void)snprintf(more, sizeof(more), ",profile=minimal,trace=%s",
+                   test_path(*state, "trace", path));
+    moving = test_open_with(*state, more);
+    move_away(moving);
+    test_close(staying);
+    begin(&m, TPM2_ST_NO_SESSIONS, TPM2_CC_ECC_Parameters);
+    add_u16(&m, TPM2_ECC_SM2_P256);
+    assert_int_equal(run(moving, &m, &response), TPM2_RC_CURVE | TPM2_RC_P | TPM2_RC_1);
+    test_close(moving);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,7 +650,13 @@ int main(void)
         TEST(no_two_processes_get_the_same_commit_counter),
         TEST(no_two_processes_spend_the_same_commit_value),
         TEST(an_event_sequence_is_seen_by_others),
+        TEST(the_clock_never_steps_back_between_processes),
+        TEST(wrong_pins_of_all_processes_are_counted),
+        TEST(uses_of_a_pin_in_all_processes_are_counted),
+        TEST(wrong_pins_at_an_orderly_index_are_counted),
+        TEST(uses_of_an_orderly_pin_are_counted),
         TEST(threads_that_would_wait_get_a_copy_of_their_own),
+        TEST(what_watches_and_limits_outlives_the_copy_that_it_began_with),
     };
 
     return cmocka_run_group_tests_name("emulator: side by side", tests, NULL, NULL);

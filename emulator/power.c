@@ -127,6 +127,7 @@ static TSS2_RC start_again(struct instance *instance, uint16_t type, bool keeps_
         rc = startup(instance, type);
     if (rc != TSS2_RC_SUCCESS)
         return name_file(instance, rc);
+    control_set_clock(&instance->control, (struct control_clock){0, 0});
     sessions_lost_power(instance, keeps_saved);
     if (tpm_stir_random(instance->tpm) != TPM2_RC_SUCCESS)
         return TSS2_TCTI_RC_GENERAL_FAILURE;
@@ -208,8 +209,7 @@ TSS2_RC power_on(struct instance *instance)
         rc = manufacture(instance);
     } else {
         error_set("the file is missing, yet %s says that a TPM was made here; bring it back, or "
-                  "remove both "
-                  "for a new TPM",
+                  "remove that one as well for a new TPM",
                   CONTROL_FILE);
         return name_file(instance, TSS2_TCTI_RC_IO_ERROR);
     }

@@ -105,14 +105,16 @@ static TSS2_RC open_acquired(struct instance *instance)
     return rc;
 }
 
-TSS2_RC registry_acquire(const char *path, const struct tpm_order *order, struct instance **ret)
+TSS2_RC registry_acquire(const struct conf *conf, const struct tpm_order *order,
+                         struct instance **ret)
 {
     __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
     struct instance *instance = NULL;
-    TSS2_RC rc = directory_open(path, &directory);
+    TSS2_RC rc = directory_open(conf->directory, &directory);
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
+    directory.unsynced = conf->unsynced;
     (void)pthread_mutex_lock(&registry.lock);
     rc = find_or_add(&directory, order, &instance);
     (void)pthread_mutex_unlock(&registry.lock);

@@ -248,7 +248,7 @@ EXPORTED const TSS2_TCTI_INFO *Tss2_Tcti_Info(void)
         .description = "TPM 2.0 in this process, shared by all that name its state directory",
         .config_help = "dir=PATH of the state directory (default: $XDG_STATE_HOME/signet/tpm)"
                        ",profile=CHIP,faults=FILE,trace=FILE,pcap=FILE,counters=FILE,speed=Nx"
-                       ",seed=N,rm=on|off,ek=on|off",
+                       ",seed=N,rm=on|off,sync=on|off,ek=on|off",
         .init = tcti_init,
     };
 

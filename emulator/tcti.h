@@ -10,6 +10,8 @@
  *   dir=PATH  the state directory, made on demand with mode 0700.
  *             Default: $XDG_STATE_HOME/signet/tpm, or $HOME/.local/state/signet/tpm.
  *   rm=off    no resource manager: the TPM's own handles and limits
+ *   sync=off  what is done outlasts the process, however it ends, but maybe not a
+ *             power loss: writes are three times as fast
  *   ek=off    if the TPM is made: without endorsement certificates, which takes 2 ms
  *             instead of 40
  *   profile=CHIP, speed=Nx, faults=FILE, seed=N

@@ -1,8 +1,10 @@
 #include "emulator/turn.h"
 
+#include "emulator/clock.h"
 #include "emulator/permanent.h"
 #include "emulator/state.h"
 #include "emulator/step.h"
+#include "emulator/tpm.h"
 
 #include <string.h>
 #include <tss2/tss2_tpm2_types.h>
@@ -18,12 +20,35 @@ TSS2_RC turn_take(struct instance *instance)
     return rc;
 }
 
+static bool is_orderly_pin(struct tpm_backend *tpm, uint32_t handle)
+{
+    uint32_t attributes = 0, type;
+
+    if (!handle_is_nv_index(handle) ||
+        tpm_read_nv_attributes(tpm, handle, &attributes) != TPM2_RC_SUCCESS)
+        return false;
+    type = (attributes & TPMA_NV_TPM2_NT_MASK) >> TPMA_NV_TPM2_NT_SHIFT;
+    return attributes & TPMA_NV_ORDERLY && (type == TPM2_NT_PIN_FAIL || type == TPM2_NT_PIN_PASS);
+}
+
+/* Did the command have an orderly PIN index count? That stores nothing, whether
+ * the command failed or not. The handles to be authorized are the first ones. */
+static bool counts_orderly_pin(const struct step *step)
+{
+    const struct command *command = &step->command;
+    bool counts = false;
+
+    for (unsigned i = 0; i < command->handle_count && i < command->authorization_count; i++)
+        counts = counts || is_orderly_pin(step->connection->instance->tpm, command->handles[i]);
+    return counts;
+}
+
 /* Did the command change what the others must see? */
 static bool must_publish(const struct step *step, const struct message *response)
 {
     struct tpm_backend *tpm = step->connection->instance->tpm;
 
-    if (tpm->operations->has_stored(tpm))
+    if (tpm->operations->has_stored(tpm) || counts_orderly_pin(step))
         return true;
     if (response_code(response) != TPM2_RC_SUCCESS)
         return false;
@@ -93,11 +118,24 @@ static TSS2_RC settle(struct step *step, struct message *response)
         rc = state_take_over(instance);
         return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_TRY_AGAIN : rc;
     }
-    instance->control.sync_next = writes_orderly_index(step);
+    instance->control.sync_next =
+        !instance->directory.unsynced && (writes_orderly_index(step) || counts_orderly_pin(step));
     rc = state_publish(instance, is_hard(step, response));
     if (rc != TSS2_RC_SUCCESS)
         step_undo(step);
     return rc;
+}
+
+static void execute(struct step *step, struct message *response)
+{
+    struct instance *instance = step->connection->instance;
+    bool tells = clock_is_told(instance, &step->command);
+
+    if (tells)
+        clock_catch_up(instance);
+    step_execute(step, response);
+    if (tells)
+        clock_note(instance);
 }
 
 static TSS2_RC attempt(struct step *step, struct message *response)
@@ -106,7 +144,7 @@ static TSS2_RC attempt(struct step *step, struct message *response)
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    step_execute(step, response);
+    execute(step, response);
     return settle(step, response);
 }
 
@@ -151,7 +189,7 @@ static bool run_without_lock(struct step *step, struct message *response, bool *
     step->kind = kind_of(step);
     if (step->kind > KIND_READS_SHARED)
         return false;
-    step_execute(step, response);
+    execute(step, response);
     *ret_executed = true;
     if (response_code(response) == TPM2_RC_FAILURE)
         return settle(step, response) == TSS2_RC_SUCCESS;

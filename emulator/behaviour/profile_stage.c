@@ -17,7 +17,7 @@
 struct profile_stage {
     struct stage stage;
     const struct profile *profile;
-    const struct command_attributes *commands;
+    struct command_attributes commands; /* the connection can move to another copy */
     struct shown shown;
     struct limits limits;
     struct timing timing;
@@ -71,7 +71,7 @@ static void run_as_chip(struct profile_stage *stage, struct exchange *exchange)
     double factor;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    command_parse(message, stage->commands, &command);
+    command_parse(message, &stage->commands, &command);
     refusal = limits_check(&stage->limits, stage->stage.next, &command, message);
     if (refusal == TPM2_RC_SUCCESS)
         run_below(stage, exchange, command.code);
@@ -142,8 +142,8 @@ TSS2_RC profile_open(const struct conf *conf, struct connection *connection, str
     stage->stage.operations =
         profile == &profile_default ? &unlimited_operations : &limited_operations;
     stage->profile = profile;
-    stage->commands = &connection->instance->commands;
-    stage->shown = (struct shown){profile, stage->commands, !conf->bare};
+    stage->commands = connection->instance->commands;
+    stage->shown = (struct shown){profile, &stage->commands, !conf->bare};
     stage->limits = (struct limits){.profile = profile, .chip = &stage->chip};
     stage->chip = (struct chip)CHIP_CLOSED;
     timing_init(profile, seed_of(conf), conf->speed, &stage->timing);

@@ -13,7 +13,7 @@
 
 struct watch {
     struct stage stage;
-    const struct command_attributes *commands;
+    struct command_attributes commands;
     uint32_t connection;
     struct trace *trace;
     struct pcap *pcap;
@@ -47,7 +47,7 @@ static void watch_run(struct stage *stage, struct exchange *exchange)
 
     watch->sent.size = exchange->command->size;
     memcpy(watch->sent.bytes, exchange->command->bytes, watch->sent.size);
-    command_parse(&watch->sent, watch->commands, &seen.command);
+    command_parse(&watch->sent, &watch->commands, &seen.command);
     seen.started = now(CLOCK_REALTIME);
     start = now(CLOCK_MONOTONIC);
     stage_run(stage->next, exchange);
@@ -109,7 +109,7 @@ TSS2_RC watch_new(const struct conf *conf, const struct command_attributes *comm
         return TSS2_TCTI_RC_MEMORY;
     }
     watch->stage.operations = &watch_operations;
-    watch->commands = commands;
+    watch->commands = *commands;
     watch->connection = atomic_fetch_add(&connections, 1) + 1;
     rc = open_files(conf, watch);
     if (rc == TSS2_RC_SUCCESS)

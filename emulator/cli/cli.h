@@ -58,6 +58,7 @@ enum cli_status cli_status_of(TSS2_RC rc);
 TSS2_RC cli_directory(const struct cli_operands *operands, size_t index, char ret[PATH_MAX]);
 
 enum cli_status make_run(const struct cli_command *command, int argc, char **argv);
+enum cli_status check_run(const struct cli_command *command, int argc, char **argv);
 enum cli_status describe_run(const struct cli_command *command, int argc, char **argv);
 enum cli_status reset_run(const struct cli_command *command, int argc, char **argv);
 enum cli_status copy_run(const struct cli_command *command, int argc, char **argv);

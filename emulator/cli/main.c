@@ -13,6 +13,8 @@ static const struct cli_command commands[] = {
     {"make", "[--ca-key FILE --ca-certificate FILE | --no-ek] [--profile CHIP] DIR", "make a TPM",
      make_run},
     {"describe", "[--json] [DIR]", "tell what it is, what it holds, and who uses it", describe_run},
+    {"check", "[signet:KEY=VALUE,...]",
+     "use a TPM as a program would, with that configuration, and say what is wrong", check_run},
     {"reset", "[--restart | --resume | --power-loss] [DIR]",
      "switch it off and on again, for all who use it", reset_run},
     {"copy", "[--new-seed [--ca-key FILE --ca-certificate FILE]] FROM TO",

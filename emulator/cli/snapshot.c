@@ -24,18 +24,34 @@ static void close_connection(struct connection **connection)
         connection_close(*connection);
 }
 
+/* Opens the directory, which then is there, for its sentence on what is wrong. */
+static TSS2_RC explain_directory(const char *path, const char *file, int reason)
+{
+    __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
+    TSS2_RC rc = directory_open(path, &directory);
+
+    if (rc == TSS2_RC_SUCCESS)
+        error_set("%s: %s", file, strerror(reason));
+    return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_IO_ERROR : rc;
+}
+
 TSS2_RC snapshot_expect_tpm(const char *path)
 {
-    char file[PATH_MAX + 32];
+    char file[PATH_MAX + 32], control[PATH_MAX + 32];
     struct stat status;
 
     (void)snprintf(file, sizeof(file), "%s/%s", path, SWTPM_PERMANENT_FILE);
+    (void)snprintf(control, sizeof(control), "%s/%s", path, CONTROL_FILE);
     if (stat(file, &status) == 0)
         return TSS2_RC_SUCCESS;
-    if (errno == ENOENT || errno == ENOTDIR)
-        error_set("%s: there is no TPM here; make one with signet-tpm make", path);
+    if (errno != ENOENT)
+        return explain_directory(path, file, errno);
+    if (stat(control, &status) == 0 && status.st_size > 0)
+        error_set("%s: the file is missing, yet there is %s; bring it back, or remove that one as "
+                  "well for a new TPM",
+                  file, CONTROL_FILE);
     else
-        error_set("%s: %s", file, strerror(errno));
+        error_set("%s: there is no TPM here; make one with signet-tpm make", path);
     return TSS2_TCTI_RC_BAD_VALUE;
 }
 
