@@ -186,9 +186,10 @@ install: all
 	install -m 755 $(MODULE) $(DESTDIR)$(libdir)/pkcs11/signet-pkcs11.so
 	install -m 755 $(EMULATOR) $(DESTDIR)$(libdir)/libtss2-tcti-signet.so.0
 	ln -sf libtss2-tcti-signet.so.0 $(DESTDIR)$(libdir)/libtss2-tcti-signet.so
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5
 	install -m 755 $(SIGNET_TPM) $(DESTDIR)$(bindir)/signet-tpm
 	install -m 644 emulator/cli/signet-tpm.1 $(DESTDIR)$(mandir)/man1/signet-tpm.1
+	install -m 644 emulator/cli/signet-tpm-faults.5 $(DESTDIR)$(mandir)/man5/signet-tpm-faults.5
 	printf 'module: %s\n' $(libdir)/pkcs11/signet-pkcs11.so \
 		> $(DESTDIR)$(datadir)/p11-kit/modules/signet.module
 
@@ -196,6 +197,7 @@ uninstall:
 	rm -f $(DESTDIR)$(libdir)/pkcs11/signet-pkcs11.so \
 		$(DESTDIR)$(libdir)/libtss2-tcti-signet.so* \
 		$(DESTDIR)$(bindir)/signet-tpm $(DESTDIR)$(mandir)/man1/signet-tpm.1 \
+		$(DESTDIR)$(mandir)/man5/signet-tpm-faults.5 \
 		$(DESTDIR)$(datadir)/p11-kit/modules/signet.module
 
 clean:

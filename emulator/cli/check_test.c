@@ -60,6 +60,8 @@ static void describe_tells_apart_why_there_is_no_tpm(void **state)
     expect_done(
         *state,
         "signet-tpm make --no-ek a; rm a/tpm2-00.permall; : >file; mkdir b; ln -s loop loop\n"
+        "status signet-tpm make --ca-key none --ca-certificate none c; test -e c/signet.state\n"
+        "fails 'there is no TPM here' signet-tpm describe c\n"
         "fails 'a/tpm2-00.permall: the file is missing' signet-tpm describe a\n"
         "fails 'there is no TPM here' signet-tpm describe b\n"
         "fails 'there is no TPM here' signet-tpm describe none\n"

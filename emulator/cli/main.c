@@ -40,9 +40,11 @@ static enum cli_status help(void)
                  "state directory. For development and tests.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         print_command(stdout, &commands[i]);
-    (void)printf("  signet-tpm --help | --version\n\n"
-                 "DIR is $XDG_STATE_HOME/signet/tpm, or ~/.local/state/signet/tpm, if it is left\n"
-                 "out. Programs on tpm2-tss reach the TPM as signet:dir=DIR.\n");
+    (void)printf(
+        "  signet-tpm --help | --version\n\n"
+        "DIR is $XDG_STATE_HOME/signet/tpm, or ~/.local/state/signet/tpm, if it is left\n"
+        "out. Programs on tpm2-tss reach the TPM as signet:dir=DIR; man signet-tpm has what\n"
+        "else can stand there.\n");
     return CLI_DONE;
 }
 

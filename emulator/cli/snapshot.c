@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <tss2/tss2_tpm2_types.h>
+#include <unistd.h>
 
 void snapshot_free(struct snapshot *snapshot)
 {
@@ -35,18 +36,35 @@ static TSS2_RC explain_directory(const char *path, const char *file, int reason)
     return rc == TSS2_RC_SUCCESS ? TSS2_TCTI_RC_IO_ERROR : rc;
 }
 
+/* A make that failed leaves a control file, too, but nothing published in it. */
+static bool was_published(const char *path)
+{
+    __attribute__((cleanup(directory_close))) struct directory directory = DIRECTORY_CLOSED;
+    struct control control = CONTROL_CLOSED;
+    bool published;
+
+    if (directory_open(path, &directory) != TSS2_RC_SUCCESS ||
+        faccessat(directory.fd, CONTROL_FILE, F_OK, 0) != 0 ||
+        directory_open_locks(&directory) != TSS2_RC_SUCCESS ||
+        directory_lock(&directory) != TSS2_RC_SUCCESS)
+        return false;
+    published = control_open(&directory, &control) == TSS2_RC_SUCCESS && control_word(&control);
+    control_close(&control);
+    directory_unlock(&directory);
+    return published;
+}
+
 TSS2_RC snapshot_expect_tpm(const char *path)
 {
-    char file[PATH_MAX + 32], control[PATH_MAX + 32];
+    char file[PATH_MAX + 32];
     struct stat status;
 
     (void)snprintf(file, sizeof(file), "%s/%s", path, SWTPM_PERMANENT_FILE);
-    (void)snprintf(control, sizeof(control), "%s/%s", path, CONTROL_FILE);
     if (stat(file, &status) == 0)
         return TSS2_RC_SUCCESS;
     if (errno != ENOENT)
         return explain_directory(path, file, errno);
-    if (stat(control, &status) == 0 && status.st_size > 0)
+    if (stat(path, &status) == 0 && was_published(path))
         error_set("%s: the file is missing, yet there is %s; bring it back, or remove that one as "
                   "well for a new TPM",
                   file, CONTROL_FILE);

@@ -49,7 +49,7 @@ bool tcti_has_manager(const char *choice)
 {
     switch (tcti_kind(choice)) {
     case TPM_KIND_EMBEDDED:
-        return true;
+        return !strstr(choice, "rm=off");
     case TPM_KIND_DEVICE:
         /* `auto` and a bare `device` are DEVICE; /dev/tpm0 is the bare chip. */
         return !strchr(choice, '/') || strstr(choice, "tpmrm");

@@ -38,6 +38,17 @@ static void the_first_word_says_which_kind_of_tpm_it_is(UNUSED void **state)
     }
 }
 
+static void only_a_manager_flushes_what_is_left_loaded(UNUSED void **state)
+{
+    assert_true(tcti_has_manager("device:/dev/tpmrm0"));
+    assert_true(tcti_has_manager("embedded"));
+    assert_true(tcti_has_manager("signet:dir=/var/lib/tpm"));
+    assert_false(tcti_has_manager("device:/dev/tpm0"));
+    assert_false(tcti_has_manager("signet:dir=/var/lib/tpm,rm=off"));
+    assert_false(tcti_has_manager("signet:rm=off"));
+    assert_false(tcti_has_manager("swtpm"));
+}
+
 static void only_known_kinds_close_without_a_word(UNUSED void **state)
 {
     static const char *const silent[] = {"auto", "device", "embedded:x", "swtpm:port=1"};
@@ -116,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_word_says_which_kind_of_tpm_it_is),
+        cmocka_unit_test(only_a_manager_flushes_what_is_left_loaded),
         cmocka_unit_test(only_known_kinds_close_without_a_word),
         cmocka_unit_test(what_cannot_be_opened_is_told_in_the_log),
         cmocka_unit_test(a_device_without_permission_names_the_group_to_join),
