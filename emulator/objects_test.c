@@ -164,6 +164,65 @@ static void sequence_objects_keep_what_they_hashed_when_they_make_room(void **st
     test_close(context);
 }
 
+static uint32_t give_tries_back_each_second(TSS2_TCTI_CONTEXT *context)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
+    add_u32(&m, TPM2_RH_LOCKOUT);
+    add_password(&m, "");
+    add_u32(&m, 32);
+    add_u32(&m, 1);
+    add_u32(&m, 1);
+    return run(context, &m, &response);
+}
+
+static int extend_in_child(void *directory)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(directory);
+
+    CHILD_CHECK(extend_pcr(context, 16) == TPM2_RC_SUCCESS);
+    test_close(context);
+    return 0;
+}
+
+/* A failed try is given back with whatever command comes next, and that is to be
+ * stored; but the state has moved on. `last`: the command completes the sequence. */
+static void hash_while_tries_are_given_back(const char *directory, bool last)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(directory);
+    uint32_t key = 0, alone = 0, disturbed = 0;
+    uint8_t expected[32], digest[32];
+
+    assert_int_equal(give_tries_back_each_second(context), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(context, "right", 1, KEY_DA, &key), TPM2_RC_SUCCESS);
+    assert_int_equal(start_hash(context, &alone), TPM2_RC_SUCCESS);
+    assert_int_equal(update_hash(context, alone, "a"), TPM2_RC_SUCCESS);
+    assert_int_equal(complete_hash(context, alone, "b", expected), TPM2_RC_SUCCESS);
+    assert_int_equal(start_hash(context, &disturbed), TPM2_RC_SUCCESS);
+    if (last)
+        assert_int_equal(update_hash(context, disturbed, "a"), TPM2_RC_SUCCESS);
+    assert_int_not_equal(sign(context, key, "wrong"), TPM2_RC_SUCCESS);
+    (void)usleep(1200000);
+    assert_int_equal(run_child(extend_in_child, (void *)(uintptr_t)directory), 0);
+    if (!last)
+        assert_int_equal(update_hash(context, disturbed, "a"), TPM2_RC_SUCCESS);
+    assert_int_equal(complete_hash(context, disturbed, "b", digest), TPM2_RC_SUCCESS);
+    assert_memory_equal(digest, expected, sizeof(expected));
+    assert_int_equal(get_property(context, TPM2_PT_LOCKOUT_COUNTER), 0);
+    test_close(context);
+}
+
+static void nothing_is_hashed_twice_while_tries_are_given_back(void **state)
+{
+    hash_while_tries_are_given_back(*state, false);
+}
+
+static void a_sequence_is_completed_while_tries_are_given_back(void **state)
+{
+    hash_while_tries_are_given_back(*state, true);
+}
+
 static void clearing_the_owner_takes_its_objects_away(void **state)
 {
     TSS2_TCTI_CONTEXT *context = test_open(*state), *other = test_open(*state);
@@ -241,6 +300,8 @@ int main(void)
         TEST(a_new_connection_starts_without_objects),
         TEST(a_connection_without_end_of_objects_is_stopped),
         TEST(sequence_objects_keep_what_they_hashed_when_they_make_room),
+        TEST(nothing_is_hashed_twice_while_tries_are_given_back),
+        TEST(a_sequence_is_completed_while_tries_are_given_back),
         TEST(clearing_the_owner_takes_its_objects_away),
         TEST(persistent_objects_find_room_among_transient_ones),
         TEST(sessions_authorize_the_connections_own_handles),
