@@ -95,6 +95,48 @@ static void a_connection_without_end_of_objects_is_stopped(void **state)
     test_close(context);
 }
 
+/* A sealed byte. The session is not to continue. */
+static uint32_t create_in_session(TSS2_TCTI_CONTEXT *context, uint32_t session)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_CreatePrimary);
+    add_u32(&m, TPM2_RH_OWNER);
+    add_auth(&m, session, 0, "");
+    add_u16(&m, 5);
+    add_2b(&m, "");
+    add_2b(&m, "x");
+    add_u16(&m, 14);
+    add_u16(&m, TPM2_ALG_KEYEDHASH);
+    add_u16(&m, TPM2_ALG_SHA256);
+    add_u32(&m, TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_USERWITHAUTH |
+                    TPMA_OBJECT_NODA);
+    add_u16(&m, 0);
+    add_u16(&m, TPM2_ALG_NULL);
+    add_u16(&m, 0);
+    add_u16(&m, 0);
+    add_u32(&m, 0);
+    return run(context, &m, &response);
+}
+
+static void a_command_without_room_for_its_object_leaves_its_session(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    struct message saved;
+    uint32_t key = 0, session = 0, copy = 0;
+
+    assert_int_equal(create_key(context, "", 1, KEY_PLAIN, &key), TPM2_RC_SUCCESS);
+    assert_int_equal(save_context(context, key, &saved), TPM2_RC_SUCCESS);
+    for (int i = 1; i < 256; i++)
+        assert_int_equal(load_context(context, &saved, &copy), TPM2_RC_SUCCESS);
+    assert_int_equal(start_session(context, TPM2_SE_HMAC, &session, NULL), TPM2_RC_SUCCESS);
+    assert_int_equal(create_in_session(context, session), TPM2_RC_OBJECT_MEMORY);
+    assert_int_equal(flush(context, copy), TPM2_RC_SUCCESS);
+    assert_int_equal(create_in_session(context, session), TPM2_RC_SUCCESS);
+    assert_int_equal(create_in_session(context, session), TPM2_RC_OBJECT_MEMORY);
+    test_close(context);
+}
+
 static uint32_t start_hash(TSS2_TCTI_CONTEXT *context, uint32_t *ret_handle)
 {
     struct message m, response;
@@ -299,6 +341,7 @@ int main(void)
         TEST(connections_do_not_see_each_others_objects),
         TEST(a_new_connection_starts_without_objects),
         TEST(a_connection_without_end_of_objects_is_stopped),
+        TEST(a_command_without_room_for_its_object_leaves_its_session),
         TEST(sequence_objects_keep_what_they_hashed_when_they_make_room),
         TEST(nothing_is_hashed_twice_while_tries_are_given_back),
         TEST(a_sequence_is_completed_while_tries_are_given_back),

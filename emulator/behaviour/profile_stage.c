@@ -17,7 +17,7 @@
 struct profile_stage {
     struct stage stage;
     const struct profile *profile;
-    struct command_attributes commands; /* the connection can move to another copy */
+    struct command_attributes commands; /* the connection may leave the copy that it began with */
     struct shown shown;
     struct limits limits;
     struct timing timing;
