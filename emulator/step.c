@@ -136,6 +136,7 @@ void step_execute(struct step *step, struct message *response)
         process(step, response);
     else
         respond_code(rc, response);
+    explicit_bzero(step->translated.bytes, step->translated.size);
     objects_unpin_all(step->connection);
     if (response_code(response) != TPM2_RC_SUCCESS)
         return;
