@@ -61,8 +61,10 @@ static const stage_opener openers[] = {
 TSS2_RC chain_open(const struct conf *conf, struct chain *ret)
 {
     struct chain chain = {NULL, NULL};
-    TSS2_RC rc = last_open(conf, &chain);
+    TSS2_RC rc = profile_check(conf);
 
+    if (rc == TSS2_RC_SUCCESS)
+        rc = last_open(conf, &chain);
     for (size_t i = 0; rc == TSS2_RC_SUCCESS && i < sizeof(openers) / sizeof(openers[0]); i++) {
         struct stage *stage = NULL;
 

@@ -140,7 +140,9 @@ static int copy_to_memory(int file, const char *name)
     while (at < status.st_size) {
         ssize_t sent = sendfile(copy, file, &at, (size_t)(status.st_size - at));
 
-        if (sent <= 0 && errno != EINTR) {
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0) {
             error_set("cannot copy %s: %s", name, strerror(errno));
             close_scope(&copy);
             return -1;

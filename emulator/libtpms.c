@@ -271,11 +271,14 @@ static void libtpms_process(struct tpm_backend *backend, uint8_t locality,
     tpm->locality = locality;
     result = tpm->call.process(&tpm->response, &size, &tpm->response_room, scratch.bytes,
                                (uint32_t)command->size);
+    /* Both can hold an authorization value, or what was sealed. */
+    explicit_bzero(scratch.bytes, command->size);
     if (result != TPM_SUCCESS || size < 10 || size > sizeof(response->bytes)) {
         respond_code(TPM2_RC_FAILURE, response);
         return;
     }
     memcpy(response->bytes, tpm->response, size);
+    explicit_bzero(tpm->response, size);
     response->size = size;
 }
 

@@ -16,13 +16,25 @@ struct object *objects_find(const struct connection *connection, uint32_t handle
     return index < OBJECTS_MAX ? connection->objects[index] : NULL;
 }
 
-struct object *objects_add(struct connection *connection, uint32_t loaded)
+static uint32_t free_index(const struct connection *connection)
 {
     uint32_t index = 0;
-    struct object *object;
 
     while (index < OBJECTS_MAX && connection->objects[index])
         index++;
+    return index;
+}
+
+bool objects_have_room(const struct connection *connection)
+{
+    return free_index(connection) < OBJECTS_MAX;
+}
+
+struct object *objects_add(struct connection *connection, uint32_t loaded)
+{
+    uint32_t index = free_index(connection);
+    struct object *object;
+
     if (index == OBJECTS_MAX)
         return NULL;
     object = calloc(1, sizeof(*object));

@@ -19,6 +19,9 @@ struct object {
 /* NULL if the connection has no such object. */
 struct object *objects_find(const struct connection *connection, uint32_t handle);
 
+/* Can the connection have one more? */
+bool objects_have_room(const struct connection *connection);
+
 /* Takes in what a command left in the TPM. NULL if the connection has too many. */
 struct object *objects_add(struct connection *connection, uint32_t loaded);
 

@@ -95,6 +95,48 @@ static void a_connection_without_end_of_objects_is_stopped(void **state)
     test_close(context);
 }
 
+/* A sealed byte. The session is not to continue. */
+static uint32_t create_in_session(TSS2_TCTI_CONTEXT *context, uint32_t session)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_CreatePrimary);
+    add_u32(&m, TPM2_RH_OWNER);
+    add_auth(&m, session, 0, "");
+    add_u16(&m, 5);
+    add_2b(&m, "");
+    add_2b(&m, "x");
+    add_u16(&m, 14);
+    add_u16(&m, TPM2_ALG_KEYEDHASH);
+    add_u16(&m, TPM2_ALG_SHA256);
+    add_u32(&m, TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_USERWITHAUTH |
+                    TPMA_OBJECT_NODA);
+    add_u16(&m, 0);
+    add_u16(&m, TPM2_ALG_NULL);
+    add_u16(&m, 0);
+    add_u16(&m, 0);
+    add_u32(&m, 0);
+    return run(context, &m, &response);
+}
+
+static void a_command_without_room_for_its_object_leaves_its_session(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    struct message saved;
+    uint32_t key = 0, session = 0, copy = 0;
+
+    assert_int_equal(create_key(context, "", 1, KEY_PLAIN, &key), TPM2_RC_SUCCESS);
+    assert_int_equal(save_context(context, key, &saved), TPM2_RC_SUCCESS);
+    for (int i = 1; i < 256; i++)
+        assert_int_equal(load_context(context, &saved, &copy), TPM2_RC_SUCCESS);
+    assert_int_equal(start_session(context, TPM2_SE_HMAC, &session, NULL), TPM2_RC_SUCCESS);
+    assert_int_equal(create_in_session(context, session), TPM2_RC_OBJECT_MEMORY);
+    assert_int_equal(flush(context, copy), TPM2_RC_SUCCESS);
+    assert_int_equal(create_in_session(context, session), TPM2_RC_SUCCESS);
+    assert_int_equal(create_in_session(context, session), TPM2_RC_OBJECT_MEMORY);
+    test_close(context);
+}
+
 static uint32_t start_hash(TSS2_TCTI_CONTEXT *context, uint32_t *ret_handle)
 {
     struct message m, response;
@@ -162,6 +204,65 @@ static void sequence_objects_keep_what_they_hashed_when_they_make_room(void **st
     }
     assert_int_equal(count_handles(context, TRANSIENT_FIRST, NULL), 0);
     test_close(context);
+}
+
+static uint32_t give_tries_back_each_second(TSS2_TCTI_CONTEXT *context)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
+    add_u32(&m, TPM2_RH_LOCKOUT);
+    add_password(&m, "");
+    add_u32(&m, 32);
+    add_u32(&m, 1);
+    add_u32(&m, 1);
+    return run(context, &m, &response);
+}
+
+static int extend_in_child(void *directory)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(directory);
+
+    CHILD_CHECK(extend_pcr(context, 16) == TPM2_RC_SUCCESS);
+    test_close(context);
+    return 0;
+}
+
+/* A failed try is given back with whatever command comes next, and that is to be
+ * stored; but the state has moved on. `last`: the command completes the sequence. */
+static void hash_while_tries_are_given_back(const char *directory, bool last)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(directory);
+    uint32_t key = 0, alone = 0, disturbed = 0;
+    uint8_t expected[32], digest[32];
+
+    assert_int_equal(give_tries_back_each_second(context), TPM2_RC_SUCCESS);
+    assert_int_equal(create_key(context, "right", 1, KEY_DA, &key), TPM2_RC_SUCCESS);
+    assert_int_equal(start_hash(context, &alone), TPM2_RC_SUCCESS);
+    assert_int_equal(update_hash(context, alone, "a"), TPM2_RC_SUCCESS);
+    assert_int_equal(complete_hash(context, alone, "b", expected), TPM2_RC_SUCCESS);
+    assert_int_equal(start_hash(context, &disturbed), TPM2_RC_SUCCESS);
+    if (last)
+        assert_int_equal(update_hash(context, disturbed, "a"), TPM2_RC_SUCCESS);
+    assert_int_not_equal(sign(context, key, "wrong"), TPM2_RC_SUCCESS);
+    (void)usleep(1200000);
+    assert_int_equal(run_child(extend_in_child, (void *)(uintptr_t)directory), 0);
+    if (!last)
+        assert_int_equal(update_hash(context, disturbed, "a"), TPM2_RC_SUCCESS);
+    assert_int_equal(complete_hash(context, disturbed, "b", digest), TPM2_RC_SUCCESS);
+    assert_memory_equal(digest, expected, sizeof(expected));
+    assert_int_equal(get_property(context, TPM2_PT_LOCKOUT_COUNTER), 0);
+    test_close(context);
+}
+
+static void nothing_is_hashed_twice_while_tries_are_given_back(void **state)
+{
+    hash_while_tries_are_given_back(*state, false);
+}
+
+static void a_sequence_is_completed_while_tries_are_given_back(void **state)
+{
+    hash_while_tries_are_given_back(*state, true);
 }
 
 static void clearing_the_owner_takes_its_objects_away(void **state)
@@ -240,7 +341,10 @@ int main(void)
         TEST(connections_do_not_see_each_others_objects),
         TEST(a_new_connection_starts_without_objects),
         TEST(a_connection_without_end_of_objects_is_stopped),
+        TEST(a_command_without_room_for_its_object_leaves_its_session),
         TEST(sequence_objects_keep_what_they_hashed_when_they_make_room),
+        TEST(nothing_is_hashed_twice_while_tries_are_given_back),
+        TEST(a_sequence_is_completed_while_tries_are_given_back),
         TEST(clearing_the_owner_takes_its_objects_away),
         TEST(persistent_objects_find_room_among_transient_ones),
         TEST(sessions_authorize_the_connections_own_handles),

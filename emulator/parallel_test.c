@@ -549,6 +549,55 @@ static void uses_of_an_orderly_pin_are_counted(void **state)
     expect_exact_count(&(struct pin){*state, PIN_PASS | TPMA_NV_ORDERLY, "right", TPM2_RC_SUCCESS});
 }
 
+/* --- tries ------------------------------------------------------------------------------- */
+
+static uint32_t allow_tries(TSS2_TCTI_CONTEXT *context, uint32_t tries)
+{
+    struct message m, response;
+
+    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackParameters);
+    add_u32(&m, TPM2_RH_LOCKOUT);
+    add_password(&m, "");
+    add_u32(&m, tries);
+    add_u32(&m, 100000);
+    add_u32(&m, 100000);
+    return run(context, &m, &response);
+}
+
+/* Returns how many tries were answered. */
+static int try_key(void *directory)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(directory);
+    uint32_t key = 0;
+    int answered = 0;
+
+    (void)alarm(60);
+    CHILD_CHECK(create_key(context, "right", 1, KEY_DA, &key) == TPM2_RC_SUCCESS);
+    for (int i = 0; i < PIN_TRIES; i++) {
+        uint32_t rc = sign(context, key, "wrong");
+
+        CHILD_CHECK(rc == (TPM2_RC_AUTH_FAIL | TPM2_RC_S | TPM2_RC_1) || rc == TPM2_RC_LOCKOUT);
+        answered += rc != TPM2_RC_LOCKOUT;
+    }
+    CHILD_CHECK(sign(context, key, "right") == TPM2_RC_LOCKOUT);
+    test_close(context);
+    return answered;
+}
+
+/* They sign without the lock. */
+static void processes_together_have_as_many_tries_as_one(void **state)
+{
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    pid_t children[2];
+
+    assert_int_equal(allow_tries(context, PIN_LIMIT), TPM2_RC_SUCCESS);
+    for (int i = 0; i < 2; i++)
+        children[i] = start_child(try_key, *state);
+    assert_int_equal(wait_child(children[0]) + wait_child(children[1]), PIN_LIMIT);
+    assert_int_equal(get_property(context, TPM2_PT_LOCKOUT_COUNTER), PIN_LIMIT);
+    test_close(context);
+}
+
 /* --- threads ---------------------------------------------------------------------------- */
 
 static struct connection *connection_of(TSS2_TCTI_CONTEXT *context)
@@ -655,6 +704,7 @@ int main(void)
         TEST(uses_of_a_pin_in_all_processes_are_counted),
         TEST(wrong_pins_at_an_orderly_index_are_counted),
         TEST(uses_of_an_orderly_pin_are_counted),
+        TEST(processes_together_have_as_many_tries_as_one),
         TEST(threads_that_would_wait_get_a_copy_of_their_own),
         TEST(what_watches_and_limits_outlives_the_copy_that_it_began_with),
     };

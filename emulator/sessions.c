@@ -228,6 +228,10 @@ static uint32_t prepare_one(struct connection *connection, uint32_t handle,
         if (rc != TPM2_RC_SUCCESS)
             return rc == TPM2_RC_SESSION_MEMORY ? rc : missing;
     }
+    /* As of a daemon that its parent left: nobody shall clean up after the parent. */
+    if (row->owner != 0 && is_inherited(connection, row) &&
+        !directory_owner_lives(&instance->directory, row->owner))
+        row->owner = instance->directory.owner;
     row->used = now(instance);
     return rc;
 }

@@ -239,6 +239,59 @@ static void a_forked_child_goes_on_with_its_parents_session(void **state)
     test_close(context);
 }
 
+struct daemon {
+    const char *directory;
+    int go[2], done[2];
+};
+
+/* Starts a session, leaves its child behind with it, and ends. */
+static int become_daemon(void *argument)
+{
+    struct daemon *daemon = argument;
+    TSS2_TCTI_CONTEXT *context = test_open(daemon->directory);
+    uint32_t session = 0, rc;
+    uint8_t digest[32], go;
+
+    CHILD_CHECK(start_session(context, TPM2_SE_POLICY, &session, NULL) == TPM2_RC_SUCCESS);
+    if (fork() != 0)
+        return 0;
+    (void)close(daemon->go[1]);
+    while (read(daemon->go[0], &go, 1) == 1) {
+        rc = policy_digest(context, session, digest);
+        CHILD_CHECK(write(daemon->done[1], &rc, sizeof(rc)) == sizeof(rc));
+    }
+    test_close(context);
+    return 0;
+}
+
+static uint32_t use_of_daemon(const struct daemon *daemon)
+{
+    uint32_t rc = 0;
+
+    assert_int_equal(write(daemon->go[1], "", 1), 1);
+    assert_int_equal(read(daemon->done[0], &rc, sizeof(rc)), sizeof(rc));
+    return rc;
+}
+
+static void the_sessions_of_a_daemon_are_not_those_of_a_dead_process(void **state)
+{
+    struct daemon daemon = {.directory = *state};
+    TSS2_TCTI_CONTEXT *context = test_open(*state);
+    uint32_t sessions[MANY];
+
+    assert_int_equal(pipe(daemon.go), 0);
+    assert_int_equal(pipe(daemon.done), 0);
+    assert_int_equal(run_child(become_daemon, &daemon), 0);
+    (void)close(daemon.done[1]);
+    assert_int_equal(use_of_daemon(&daemon), TPM2_RC_SUCCESS);
+    start_policies(context, sessions, 5);
+    assert_int_equal(use_of_daemon(&daemon), TPM2_RC_SUCCESS);
+    (void)close(daemon.go[1]);
+    (void)close(daemon.go[0]);
+    (void)close(daemon.done[0]);
+    test_close(context);
+}
+
 static void no_connection_takes_more_than_the_tpm_can_number(void **state)
 {
     TSS2_TCTI_CONTEXT *context = test_open(*state);
@@ -299,6 +352,7 @@ int main(void)
         TEST(anothers_session_is_not_there),
         TEST(a_session_that_was_not_to_continue_leaves_the_table),
         TEST(a_forked_child_goes_on_with_its_parents_session),
+        TEST(the_sessions_of_a_daemon_are_not_those_of_a_dead_process),
         TEST(no_connection_takes_more_than_the_tpm_can_number),
         TEST(a_session_that_made_room_long_ago_is_not_left_behind),
     };

@@ -81,6 +81,12 @@ TSS2_RC state_take_over(struct instance *instance)
     return TSS2_RC_SUCCESS;
 }
 
+void state_drop(struct instance *instance)
+{
+    objects_unload_all(instance);
+    instance->in_step = false;
+}
+
 static TSS2_RC collect(struct instance *instance, struct tpm_state *state, bool *ret_stored)
 {
     const struct tpm_backend_operations *tpm = instance->tpm->operations;

@@ -22,6 +22,10 @@ TSS2_RC state_take_over(struct instance *instance);
  * the state has moved on. */
 TSS2_RC state_publish(struct instance *instance, bool hard);
 
+/* Throws away what the TPM has done since the published state; the connections keep
+ * their objects as they are. */
+void state_drop(struct instance *instance);
+
 uint32_t state_next_generation(uint32_t generation);
 
 #endif

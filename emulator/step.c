@@ -104,6 +104,19 @@ static bool flush_own_object(const struct step *step, struct message *response)
     return true;
 }
 
+static bool makes_object(const struct step *step)
+{
+    const struct message *message = step->message;
+
+    if (step->connection->bare || !step->command.returns_handle ||
+        step->command.code == TPM2_CC_StartAuthSession)
+        return false;
+    /* TPMS_CONTEXT.savedHandle: sessions have contexts, too. */
+    return step->command.code != TPM2_CC_ContextLoad ||
+           (message->size >= HEADER_SIZE + 12 &&
+            handle_is_transient(get_u32(message->bytes + HEADER_SIZE + 8)));
+}
+
 void step_execute(struct step *step, struct message *response)
 {
     uint32_t rc;
@@ -114,13 +127,16 @@ void step_execute(struct step *step, struct message *response)
     if (flush_own_object(step, response) ||
         capability_answer(step->connection, &step->command, step->message, response))
         return;
-    rc = translate_handles(step);
+    /* Asked before, as afterwards the command would have changed its sessions. */
+    rc = makes_object(step) && !objects_have_room(step->connection) ? TPM2_RC_OBJECT_MEMORY
+                                                                    : translate_handles(step);
     if (rc == TPM2_RC_SUCCESS)
         rc = sessions_prepare(step->connection, &step->command, step->message);
     if (rc == TPM2_RC_SUCCESS)
         process(step, response);
     else
         respond_code(rc, response);
+    explicit_bzero(step->translated.bytes, step->translated.size);
     objects_unpin_all(step->connection);
     if (response_code(response) != TPM2_RC_SUCCESS)
         return;

@@ -176,6 +176,18 @@ static void settle_for_the_dead(struct instance *instance)
     directory_unlock(&instance->directory);
 }
 
+/* Such a command has done its work on the connection's own object, and must not do
+ * it twice. What it stored was not its own doing, but that a failed try was given
+ * back, say; the next command does that again. */
+static bool stores_in_passing(const struct step *step, const struct message *response)
+{
+    struct tpm_backend *tpm = step->connection->instance->tpm;
+    uint32_t code = step->command.code;
+
+    return (code == TPM2_CC_SequenceUpdate || code == TPM2_CC_SequenceComplete) &&
+           response_code(response) == TPM2_RC_SUCCESS && tpm->operations->has_stored(tpm);
+}
+
 /* The way of a command that need not change what is shared. True if it did not,
  * or false with *ret_executed: what it changed is to be settled. */
 static bool run_without_lock(struct step *step, struct message *response, bool *ret_executed)
@@ -193,6 +205,10 @@ static bool run_without_lock(struct step *step, struct message *response, bool *
     *ret_executed = true;
     if (response_code(response) == TPM2_RC_FAILURE)
         return settle(step, response) == TSS2_RC_SUCCESS;
+    if (stores_in_passing(step, response)) {
+        state_drop(step->connection->instance);
+        return true;
+    }
     return !must_publish(step, response) && !lacks_room(step, response);
 }
 
@@ -215,9 +231,10 @@ TSS2_RC turn_run(struct connection *connection, const struct message *message,
         return TSS2_RC_SUCCESS;
     rc = turn_take(instance);
     if (rc != TSS2_RC_SUCCESS) {
-        if (executed)
+        if (executed) {
             step_undo(&step);
-        instance->in_step = false;
+            state_drop(instance);
+        }
         return rc;
     }
     rc = executed ? settle(&step, response) : attempt(&step, response);

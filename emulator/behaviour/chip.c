@@ -3,7 +3,6 @@
 #include "emulator/error.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -14,19 +13,17 @@ static bool open_file(struct chip *chip)
 {
     if (chip->fd >= 0)
         (void)close(chip->fd);
-    chip->fd =
-        openat(chip->directory_fd, CHIP_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    chip->fd = directory_open_file(&chip->directory, CHIP_FILE);
     chip->process = getpid();
     return chip->fd >= 0;
 }
 
-TSS2_RC chip_open(const char *directory, struct chip *ret)
+TSS2_RC chip_open(const struct directory *directory, struct chip *ret)
 {
     struct chip chip = CHIP_CLOSED;
 
-    chip.directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (chip.directory_fd < 0 || !open_file(&chip)) {
-        error_set("profile: '%s/%s' cannot be opened: %s", directory, CHIP_FILE, strerror(errno));
+    if (directory_reopen(directory, &chip.directory) != TSS2_RC_SUCCESS || !open_file(&chip)) {
+        error_prefix("profile");
         chip_close(&chip);
         return TSS2_TCTI_RC_IO_ERROR;
     }
@@ -38,9 +35,13 @@ void chip_close(struct chip *chip)
 {
     if (chip->fd >= 0)
         (void)close(chip->fd);
-    if (chip->directory_fd >= 0)
-        (void)close(chip->directory_fd);
-    *chip = (struct chip)CHIP_CLOSED;
+    chip->fd = -1;
+    directory_close(&chip->directory);
+}
+
+bool chip_is_open(const struct chip *chip)
+{
+    return chip->directory.fd >= 0;
 }
 
 bool chip_take(struct chip *chip)

@@ -1,10 +1,7 @@
 #ifndef EMULATOR_BEHAVIOUR_CHIP_H
 #define EMULATOR_BEHAVIOUR_CHIP_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
-#include <tss2/tss2_common.h>
+#include "emulator/directory.h"
 
 #define CHIP_FILE "signet.chip"
 #define CHIP_SESSIONS_MAX 64
@@ -15,19 +12,21 @@
  * (gone with a process that is killed), and a table. Connections without a profile
  * know nothing of it. */
 struct chip {
-    int directory_fd;
+    struct directory directory;
     int fd;
     pid_t process; /* that opened fd; a child of it needs its own */
 };
 
 #define CHIP_CLOSED                                                                                \
     {                                                                                              \
-        .directory_fd = -1, .fd = -1                                                               \
+        .directory = DIRECTORY_CLOSED, .fd = -1                                                    \
     }
 
 /* An error text names the directory. */
-TSS2_RC chip_open(const char *directory, struct chip *ret);
+TSS2_RC chip_open(const struct directory *directory, struct chip *ret);
 void chip_close(struct chip *chip);
+
+bool chip_is_open(const struct chip *chip);
 
 /* Waits for the turn. False if the file cannot be had any more; nothing is then
  * to be given back. */

@@ -17,22 +17,29 @@
 struct profile_stage {
     struct stage stage;
     const struct profile *profile;
-    struct command_attributes commands; /* the connection can move to another copy */
+    struct command_attributes commands; /* the connection may leave the copy that it began with */
     struct shown shown;
     struct limits limits;
     struct timing timing;
     struct chip chip;
 };
 
-static TSS2_RC unknown_profile(const char *name)
+static const struct profile *profile_of(const struct conf *conf)
+{
+    return conf->profile[0] ? profile_find(conf->profile) : &profile_default;
+}
+
+TSS2_RC profile_check(const struct conf *conf)
 {
     char known[256] = "";
     size_t length = 0;
 
+    if (profile_of(conf))
+        return TSS2_RC_SUCCESS;
     for (size_t i = 0; i < profiles_count && length < sizeof(known); i++)
         length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "",
                                    profiles[i]->name);
-    error_set("configuration: 'profile' is '%s'; known: %s", name, known);
+    error_set("configuration: 'profile' is '%s'; known: %s", conf->profile, known);
     return TSS2_TCTI_RC_BAD_VALUE;
 }
 
@@ -90,7 +97,7 @@ static void run_as_chip(struct profile_stage *stage, struct exchange *exchange)
 static void run_limited(struct stage *base, struct exchange *exchange)
 {
     struct profile_stage *stage = (struct profile_stage *)(void *)base;
-    bool taken = stage->chip.directory_fd >= 0 && chip_take(&stage->chip);
+    bool taken = chip_is_open(&stage->chip) && chip_take(&stage->chip);
 
     run_as_chip(stage, exchange);
     if (taken)
@@ -130,12 +137,11 @@ static uint64_t seed_of(const struct conf *conf)
 
 TSS2_RC profile_open(const struct conf *conf, struct connection *connection, struct stage **ret)
 {
-    const struct profile *profile =
-        conf->profile[0] ? profile_find(conf->profile) : &profile_default;
+    const struct profile *profile = profile_of(conf);
     struct profile_stage *stage;
 
     if (!profile)
-        return unknown_profile(conf->profile);
+        return profile_check(conf);
     stage = calloc(1, sizeof(*stage));
     if (!stage)
         return TSS2_TCTI_RC_MEMORY;
@@ -148,7 +154,7 @@ TSS2_RC profile_open(const struct conf *conf, struct connection *connection, str
     stage->chip = (struct chip)CHIP_CLOSED;
     timing_init(profile, seed_of(conf), conf->speed, &stage->timing);
     if (profile_takes_time(profile) || profile->context_gap != 0) {
-        TSS2_RC rc = chip_open(conf->directory, &stage->chip);
+        TSS2_RC rc = chip_open(&connection->instance->directory, &stage->chip);
 
         if (rc != TSS2_RC_SUCCESS) {
             free(stage);

@@ -760,14 +760,30 @@ static void without_a_profile_it_says_signet_embedded_and_has_no_limits(void **s
     test_close(tpm);
 }
 
+static void the_file_of_a_chip_is_shared_as_the_directory_is(void **state)
+{
+    struct stat status;
+    char path[PATH_MAX];
+    mode_t before = umask(077);
+
+    assert_int_equal(chmod(*state, 0770), 0);
+    test_close(open_as(*state, "hostile", FASTEST));
+    (void)umask(before);
+    assert_int_equal(stat(test_path(*state, CHIP_FILE, path), &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0660);
+}
+
 static void an_unknown_profile_is_refused_with_the_known_names(void **state)
 {
     TSS2_TCTI_CONTEXT *tpm = NULL;
+    char path[PATH_MAX];
 
     assert_int_equal(test_try_open_with(*state, ",profile=slb966", &tpm), TSS2_TCTI_RC_BAD_VALUE);
     assert_non_null(strstr(signet_tcti_last_error(), "'slb966'"));
     for (size_t i = 0; i < profiles_count; i++)
         assert_non_null(strstr(signet_tcti_last_error(), profiles[i]->name));
+    /* Nor is a TPM made, which would not have that chip's tries. */
+    assert_int_equal(access(test_path(*state, "tpm2-00.permall", path), F_OK), -1);
 }
 
 static void lockout_parameters_are_had_by_name(void **state)
@@ -941,6 +957,7 @@ int main(void)
         TEST(the_chip_says_its_name_and_its_slots),
         TEST(without_a_resource_manager_the_slots_are_the_tpms_own),
         TEST(without_a_profile_it_says_signet_embedded_and_has_no_limits),
+        TEST(the_file_of_a_chip_is_shared_as_the_directory_is),
         TEST(an_unknown_profile_is_refused_with_the_known_names),
         TEST(lockout_parameters_are_had_by_name),
         TEST(a_tpm_that_is_made_as_a_chip_has_its_tries),

@@ -13,7 +13,7 @@
 
 struct watch {
     struct stage stage;
-    struct command_attributes commands;
+    struct command_attributes commands; /* the connection may leave the copy that it began with */
     uint32_t connection;
     struct trace *trace;
     struct pcap *pcap;

@@ -11,7 +11,7 @@
  * here with an error text; later it disturbs no command. */
 TSS2_RC watch_open(const struct conf *conf, struct connection *connection, struct stage **ret);
 
-/* The same with the table of commands alone, which is borrowed. */
+/* The same with the table of commands alone. */
 TSS2_RC watch_new(const struct conf *conf, const struct command_attributes *commands,
                   struct stage **ret);
 
