@@ -45,7 +45,7 @@ static const struct error {
     {TPM2_RC_SIZE, CKR_DATA_LEN_RANGE, TPM_REMEDY_NONE, "the TPM refused the data's length"},
     {TPM2_RC_ECC_POINT, CKR_MECHANISM_PARAM_INVALID, TPM_REMEDY_NONE,
      "the other side's point is not on the curve"},
-    {TPM2_RC_CURVE, CKR_CURVE_NOT_SUPPORTED, TPM_REMEDY_NONE, "this TPM lacks the curve"},
+    {TPM2_RC_CURVE, CKR_KEY_FUNCTION_NOT_PERMITTED, TPM_REMEDY_NONE, "this TPM lacks the curve"},
     {TPM2_RC_SCHEME, CKR_KEY_FUNCTION_NOT_PERMITTED, TPM_REMEDY_NONE,
      "the key does not allow this signature scheme"},
     {TPM2_RC_HASH, CKR_KEY_FUNCTION_NOT_PERMITTED, TPM_REMEDY_NONE,

@@ -201,7 +201,7 @@ CK_RV tpm_key_run(struct tpm_key *key, struct view auth, tpm_operation operation
     do {
         rc = run_once(key, auth, operation, request, &command);
     } while (rc != TSS2_RC_SUCCESS && remedy(key, rc, &tries));
-    if (rc == TPM_RC_OTHER_KEY || rc == TPM_RC_PARENT_AUTH)
+    if (rc == TPM_RC_OTHER_KEY || rc == TPM_RC_PARENT_AUTH || rc == TPM_RC_KEY_KIND)
         rv = CKR_DEVICE_ERROR;
     else if (tpm_error_is(rc, TPM2_RC_LOCKOUT) && key->tpm->esys)
         rv = locked_out(key->tpm, command, rc);

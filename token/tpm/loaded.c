@@ -121,6 +121,28 @@ static bool wants_authorisation(TSS2_RC rc)
     return tpm_error_is(rc, TPM2_RC_AUTH_FAIL) || tpm_error_is(rc, TPM2_RC_BAD_AUTH);
 }
 
+/* Chips lack algorithms, sizes and curves; that is nothing of the caller's data. */
+static TSS2_RC explain_refusal(const struct tpm_key *key, TSS2_RC rc)
+{
+    static const TSS2_RC refusals[] = {TPM2_RC_VALUE,      TPM2_RC_CURVE, TPM2_RC_KEY_SIZE,
+                                       TPM2_RC_SCHEME,     TPM2_RC_HASH,  TPM2_RC_SYMMETRIC,
+                                       TPM2_RC_ASYMMETRIC, TPM2_RC_TYPE,  TPM2_RC_KDF};
+    bool rsa = key->public.publicArea.type == TPM2_ALG_RSA;
+
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (!tpm_error_is(rc, refusals[i]))
+            continue;
+        log_line(LOG_LEVEL_ERROR, "tpm",
+                 "TPM2_Load: this TPM has no keys of this kind (0x%x): %s %u. Make a key that it "
+                 "has, P-256 or RSA 2048 as a rule",
+                 rc, rsa ? "RSA with bits:" : "the curve",
+                 rsa ? key->public.publicArea.parameters.rsaDetail.keyBits
+                     : key->public.publicArea.parameters.eccDetail.curveID);
+        return TPM_RC_KEY_KIND;
+    }
+    return rc;
+}
+
 /* One way of finding the parent. What a wrong parent answers depends on the TPM:
  * integrity failure on most. */
 static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool session, bool *next_way,
@@ -152,6 +174,8 @@ static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool session, bool 
     parent_close(key->tpm, &parent);
     if (rc == TSS2_RC_SUCCESS)
         key->esys = handle;
+    else
+        rc = explain_refusal(key, rc);
     *next_way = tpm_error_is(rc, TPM2_RC_INTEGRITY);
     if (way == 0 && parent_ways(key->parent) > 1 && wants_authorisation(rc)) {
         key->tpm->no_persistent_parent = true;

@@ -15,6 +15,9 @@
 /* Nor this: not the key but its parent asked for an authorisation. */
 #define TPM_RC_PARENT_AUTH 0xfffffffeu
 
+/* Nor this: the TPM has no keys of that kind. It has been logged. */
+#define TPM_RC_KEY_KIND 0xfffffffdu
+
 /* What a key is and where it is loaded. */
 struct tpm_key {
     struct tpm *tpm;
