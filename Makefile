@@ -141,13 +141,17 @@ check:
 asan:
 	$(Q)$(MAKE) --no-print-directory check BUILD=build-asan SANITIZE=address,undefined
 
+# Those with threads, and those of what threads share.
+THREAD_TESTS := $(patsubst %,build-tsan/test/emulator/%_test,\
+	copies fork load objects parallel sessions sharing thread)
+
 tsan:
 	$(Q)scripts/setup
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread \
 		build-tsan/signet-pkcs11.so build-tsan/libtss2-tcti-signet.so.0 \
-		build-tsan/conformance/thread_test
-	$(Q)BUILD=build-tsan PLAIN=$(BUILD) scripts/threads
+		build-tsan/conformance/thread_test $(THREAD_TESTS)
+	$(Q)BUILD=build-tsan PLAIN=$(BUILD) scripts/threads $(THREAD_TESTS)
 
 demo:
 	$(Q)scripts/setup

@@ -18,6 +18,9 @@ static void link_to(struct connection *connection, struct instance *instance)
     connection->number = ++instance->connections_made;
     connection->next = instance->connections;
     instance->connections = connection;
+    /* One that wants its writes to last is enough. */
+    if (!connection->unsynced)
+        instance->directory.unsynced = false;
 }
 
 TSS2_RC connection_open(const struct conf *conf, const struct tpm_order *order,
@@ -30,6 +33,7 @@ TSS2_RC connection_open(const struct conf *conf, const struct tpm_order *order,
     if (!connection)
         return TSS2_TCTI_RC_MEMORY;
     connection->bare = conf->bare;
+    connection->unsynced = conf->unsynced;
     rc = registry_acquire(conf, order, &instance);
     if (rc == TSS2_RC_SUCCESS) {
         rc = instance_enter(instance);
@@ -41,9 +45,6 @@ TSS2_RC connection_open(const struct conf *conf, const struct tpm_order *order,
         return rc;
     }
     link_to(connection, instance);
-    /* One that wants its writes to last is enough. */
-    if (!conf->unsynced)
-        instance->directory.unsynced = false;
     instance_leave(instance);
     *ret = connection;
     return TSS2_RC_SUCCESS;

@@ -4,6 +4,7 @@
 #include "emulator/bytes.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <tss2/tss2_common.h>
@@ -22,7 +23,7 @@ struct directory {
     int lock_fd;
     int swtpm_lock_fd;
     uint64_t owner;
-    bool unsynced; /* nothing is made sure to outlast a power loss */
+    atomic_bool unsynced; /* nothing is made sure to outlast a power loss */
 };
 
 #define DIRECTORY_CLOSED                                                                           \

@@ -22,7 +22,8 @@ struct connection {
     struct instance *instance;
     uint32_t number;
     uint8_t locality;
-    bool bare; /* no resource manager: the TPM's own handles */
+    bool bare;     /* no resource manager: the TPM's own handles */
+    bool unsynced; /* need not have its writes outlast a power loss */
     struct object *objects[OBJECTS_MAX];
 };
 

@@ -4,8 +4,6 @@
 #include "emulator/test_support.h"
 
 #include "emulator/behaviour/counters.h"
-#include "emulator/chain.h"
-#include "emulator/instance.h"
 
 #include <openssl/sha.h>
 #include <pthread.h>
@@ -15,6 +13,13 @@
 #define SESSIONS 5 /* a TPM has room for 3 */
 #define SIGNATURES 120
 #define PCR 16
+
+/* Of gcc 12, where a thread that is not in the child had a lock of the sanitizer's. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZER_HANGS_AFTER_FORK 1
+#else
+#define SANITIZER_HANGS_AFTER_FORK 0
+#endif
 
 enum { /* how a worker connects */
        PLAIN = 0,
@@ -224,7 +229,7 @@ static void fork_a_child(struct worker *worker)
     struct inherited inherited = {.context = open_own(worker)};
 
     (void)done(worker, create_key(inherited.context, "", 3, KEY_PLAIN, &inherited.key));
-    if (UNDER_ADDRESS_SANITIZER == 0) { /* its malloc hangs after a fork among threads */
+    if (!SANITIZER_HANGS_AFTER_FORK) {
         if (run_child(use_and_finalize, &inherited) == 0)
             worker->increments++;
         else
@@ -430,61 +435,6 @@ static void what_many_threads_do_adds_up(void **state)
     check_counters(*state, watched);
 }
 
-/* --- a connection that moves ------------------------------------------------------------ */
-
-static struct instance *instance_of(TSS2_TCTI_CONTEXT *context)
-{
-    const struct chain *chain =
-        (const void *)((char *)context + sizeof(TSS2_TCTI_CONTEXT_COMMON_V2));
-
-    return chain->connection->instance;
-}
-
-static void *draw_alone(void *context)
-{
-    assert_int_equal(get_random(context, 8, NULL), TPM2_RC_SUCCESS);
-    return NULL;
-}
-
-/* A command finds another thread inside. */
-static void make_it_wait(TSS2_TCTI_CONTEXT *context)
-{
-    const struct timespec pause = {0, 5000000};
-    struct instance *instance = instance_of(context);
-    pthread_t thread;
-
-    assert_int_equal(instance_enter(instance), TSS2_RC_SUCCESS);
-    assert_int_equal(pthread_create(&thread, NULL, draw_alone, context), 0);
-    (void)nanosleep(&pause, NULL);
-    instance_leave(instance);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-}
-
-static void a_connection_outlives_the_copy_that_it_began_with(void **state)
-{
-    TSS2_TCTI_CONTEXT *stays, *moves;
-    struct instance *first;
-    unsigned long commands = 0;
-    uint32_t key = 0;
-
-    if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
-        print_message("one processor: there is never another copy\n");
-        skip();
-    }
-    stays = connect_to(*state, 0, PLAIN);
-    moves = connect_to(*state, 0, WATCHED | AS_CHIP);
-    first = instance_of(stays);
-    assert_ptr_equal(instance_of(moves), first);
-    for (; instance_of(moves) == first && commands < 400; commands++)
-        make_it_wait(moves);
-    assert_ptr_not_equal(instance_of(moves), first);
-    test_close(stays);
-    assert_int_equal(create_key(moves, "", 1, KEY_PLAIN, &key), TPM2_RC_SUCCESS);
-    assert_int_equal(sign(moves, key, ""), TPM2_RC_SUCCESS);
-    check_trace(*state, commands + 2);
-    test_close(moves);
-}
-
 /* --- a child with threads ------------------------------------------------------------------ */
 
 #define INHERITED 12
@@ -530,7 +480,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_many_threads_do_adds_up),
-        TEST(a_connection_outlives_the_copy_that_it_began_with),
         TEST(a_thread_of_a_child_closes_what_another_does_not_use),
     };
 
