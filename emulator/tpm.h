@@ -30,9 +30,6 @@ uint32_t tpm_read_handles(struct tpm_backend *tpm, uint32_t first, uint32_t *han
                           size_t *ret_count);
 uint32_t tpm_read_property(struct tpm_backend *tpm, uint32_t property, uint32_t *ret);
 
-/* TPM2_NV_ReadPublic: the TPMA_NV of an index. */
-uint32_t tpm_read_nv_attributes(struct tpm_backend *tpm, uint32_t index, uint32_t *ret);
-
 uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context);
 uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context,
                           uint32_t *ret_handle);

@@ -1,0 +1,20 @@
+#ifndef EMULATOR_DESCRIPTOR_H
+#define EMULATOR_DESCRIPTOR_H
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Closes and forgets a file descriptor, if there is one (not -1). errno stays. */
+static inline void descriptor_close(int *fd)
+{
+    int reason = errno;
+
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+    errno = reason;
+}
+
+#define FD_SCOPE __attribute__((cleanup(descriptor_close)))
+
+#endif
