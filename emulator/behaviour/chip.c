@@ -1,5 +1,6 @@
 #include "emulator/behaviour/chip.h"
 
+#include "emulator/descriptor.h"
 #include "emulator/error.h"
 
 #include <errno.h>
@@ -9,20 +10,14 @@
 
 #define SESSIONS_VERSION 0x53434831u /* "SCH1" */
 
-static bool open_file(struct chip *chip)
-{
-    if (chip->fd >= 0)
-        (void)close(chip->fd);
-    chip->fd = directory_open_file(&chip->directory, CHIP_FILE);
-    chip->process = getpid();
-    return chip->fd >= 0;
-}
-
 TSS2_RC chip_open(const struct directory *directory, struct chip *ret)
 {
     struct chip chip = CHIP_CLOSED;
+    FD_SCOPE int fd = -1;
 
-    if (directory_reopen(directory, &chip.directory) != TSS2_RC_SUCCESS || !open_file(&chip)) {
+    if (directory_reopen(directory, &chip.directory) == TSS2_RC_SUCCESS)
+        fd = directory_open_file(&chip.directory, CHIP_FILE);
+    if (fd < 0) {
         error_prefix("profile");
         chip_close(&chip);
         return TSS2_TCTI_RC_IO_ERROR;
@@ -33,9 +28,7 @@ TSS2_RC chip_open(const struct directory *directory, struct chip *ret)
 
 void chip_close(struct chip *chip)
 {
-    if (chip->fd >= 0)
-        (void)close(chip->fd);
-    chip->fd = -1;
+    descriptor_close(&chip->fd);
     directory_close(&chip->directory);
 }
 
@@ -46,18 +39,21 @@ bool chip_is_open(const struct chip *chip)
 
 bool chip_take(struct chip *chip)
 {
-    /* A lock is of the open file, which a fork shares. */
-    if ((chip->fd < 0 || chip->process != getpid()) && !open_file(chip))
+    chip->fd = directory_open_file(&chip->directory, CHIP_FILE);
+    if (chip->fd < 0)
         return false;
     while (flock(chip->fd, LOCK_EX) != 0)
-        if (errno != EINTR)
+        if (errno != EINTR) {
+            descriptor_close(&chip->fd);
             return false;
+        }
     return true;
 }
 
 void chip_give(struct chip *chip)
 {
     (void)flock(chip->fd, LOCK_UN);
+    descriptor_close(&chip->fd);
 }
 
 void chip_read_sessions(const struct chip *chip, struct chip_sessions *ret)
