@@ -73,9 +73,8 @@ TSS2_RC directory_open_locks(struct directory *directory)
 
 static TSS2_RC wait_for(const struct directory *directory, int fd)
 {
-    while (flock(fd, LOCK_EX) != 0)
-        if (errno != EINTR)
-            return directory_failed(directory, LOCK_FILE, "cannot lock");
+    if (descriptor_lock(fd) != 0)
+        return directory_failed(directory, LOCK_FILE, "cannot lock");
     return TSS2_RC_SUCCESS;
 }
 

@@ -3,7 +3,6 @@
 #include "emulator/descriptor.h"
 #include "emulator/error.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -42,12 +41,9 @@ bool chip_take(struct chip *chip)
     chip->fd = directory_open_file(&chip->directory, CHIP_FILE);
     if (chip->fd < 0)
         return false;
-    while (flock(chip->fd, LOCK_EX) != 0)
-        if (errno != EINTR) {
-            descriptor_close(&chip->fd);
-            return false;
-        }
-    return true;
+    if (descriptor_lock(chip->fd) != 0)
+        descriptor_close(&chip->fd);
+    return chip->fd >= 0;
 }
 
 void chip_give(struct chip *chip)
