@@ -1,5 +1,6 @@
 #include "emulator/directory.h"
 
+#include "emulator/descriptor.h"
 #include "emulator/disk.h"
 #include "emulator/error.h"
 
@@ -19,17 +20,6 @@ TSS2_RC directory_failed(const struct directory *directory, const char *name, co
               refused ? "; a TPM's directory must be writable to who uses it" : "");
     return TSS2_TCTI_RC_IO_ERROR;
 }
-
-static void close_scope(int *fd)
-{
-    int reason = errno;
-
-    if (*fd >= 0)
-        (void)close(*fd);
-    errno = reason;
-}
-
-#define FD_SCOPE __attribute__((cleanup(close_scope)))
 
 /* Some file systems have nothing to sync of a directory. */
 static int sync_directory(int fd, const char *name)

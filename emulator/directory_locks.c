@@ -1,5 +1,6 @@
 #include "emulator/directory.h"
 
+#include "emulator/descriptor.h"
 #include "emulator/error.h"
 #include "emulator/swtpm_file.h"
 
@@ -13,22 +14,10 @@
 
 #define LOCK_FILE "signet.lock"
 
-static void close_fd(int *fd)
-{
-    int reason = errno;
-
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-    errno = reason;
-}
-
-#define FD_SCOPE __attribute__((cleanup(close_fd)))
-
 void directory_drop_locks(struct directory *directory)
 {
-    close_fd(&directory->lock_fd);
-    close_fd(&directory->swtpm_lock_fd);
+    descriptor_close(&directory->lock_fd);
+    descriptor_close(&directory->swtpm_lock_fd);
 }
 
 static int lock_range(int fd, int command, short type, uint64_t start, uint64_t length,
@@ -84,9 +73,8 @@ TSS2_RC directory_open_locks(struct directory *directory)
 
 static TSS2_RC wait_for(const struct directory *directory, int fd)
 {
-    while (flock(fd, LOCK_EX) != 0)
-        if (errno != EINTR)
-            return directory_failed(directory, LOCK_FILE, "cannot lock");
+    if (descriptor_lock(fd) != 0)
+        return directory_failed(directory, LOCK_FILE, "cannot lock");
     return TSS2_RC_SUCCESS;
 }
 

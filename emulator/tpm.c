@@ -195,25 +195,6 @@ uint32_t tpm_read_clock(struct tpm_backend *tpm, uint64_t *ret_time, uint64_t *r
     return answer.cut ? TPM2_RC_FAILURE : TPM2_RC_SUCCESS;
 }
 
-uint32_t tpm_read_nv_attributes(struct tpm_backend *tpm, uint32_t index, uint32_t *ret)
-{
-    struct message command, response;
-    struct answer answer, public;
-    uint32_t rc;
-
-    build_begin(&command, TPM2_ST_NO_SESSIONS, TPM2_CC_NV_ReadPublic);
-    build_u32(&command, index);
-    rc = tpm_run(tpm, &command, &response);
-    if (rc != TPM2_RC_SUCCESS)
-        return rc;
-    answer = answer_from(&response, HEADER_SIZE);
-    public = answer_2b(&answer);
-    (void)answer_u32(&public); /* nvIndex */
-    (void)answer_u16(&public); /* nameAlg */
-    *ret = answer_u32(&public);
-    return public.cut ? TPM2_RC_FAILURE : TPM2_RC_SUCCESS;
-}
-
 uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context)
 {
     struct message command, response;

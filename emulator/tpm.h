@@ -33,9 +33,6 @@ uint32_t tpm_read_property(struct tpm_backend *tpm, uint32_t property, uint32_t 
 /* TPM2_ReadClock: milliseconds since startup, and of the clock. */
 uint32_t tpm_read_clock(struct tpm_backend *tpm, uint64_t *ret_time, uint64_t *ret_clock);
 
-/* TPM2_NV_ReadPublic: the TPMA_NV of an index. */
-uint32_t tpm_read_nv_attributes(struct tpm_backend *tpm, uint32_t index, uint32_t *ret);
-
 uint32_t tpm_context_save(struct tpm_backend *tpm, uint32_t handle, struct blob *ret_context);
 uint32_t tpm_context_load(struct tpm_backend *tpm, const struct blob *context,
                           uint32_t *ret_handle);

@@ -2,9 +2,9 @@
 
 #include "emulator/clock.h"
 #include "emulator/permanent.h"
+#include "emulator/query.h"
 #include "emulator/state.h"
 #include "emulator/step.h"
-#include "emulator/tpm.h"
 
 #include <string.h>
 #include <tss2/tss2_tpm2_types.h>
@@ -22,13 +22,14 @@ TSS2_RC turn_take(struct instance *instance)
 
 static bool is_orderly_pin(struct tpm_backend *tpm, uint32_t handle)
 {
-    uint32_t attributes = 0, type;
+    struct nv_public public;
+    uint32_t type;
 
-    if (!handle_is_nv_index(handle) ||
-        tpm_read_nv_attributes(tpm, handle, &attributes) != TPM2_RC_SUCCESS)
+    if (!handle_is_nv_index(handle) || query_nv_public(tpm, handle, &public) != TPM2_RC_SUCCESS)
         return false;
-    type = (attributes & TPMA_NV_TPM2_NT_MASK) >> TPMA_NV_TPM2_NT_SHIFT;
-    return attributes & TPMA_NV_ORDERLY && (type == TPM2_NT_PIN_FAIL || type == TPM2_NT_PIN_PASS);
+    type = (public.attributes & TPMA_NV_TPM2_NT_MASK) >> TPMA_NV_TPM2_NT_SHIFT;
+    return public.attributes & TPMA_NV_ORDERLY &&
+           (type == TPM2_NT_PIN_FAIL || type == TPM2_NT_PIN_PASS);
 }
 
 /* Did the command have an orderly PIN index count? That stores nothing, whether

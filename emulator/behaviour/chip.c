@@ -1,28 +1,22 @@
 #include "emulator/behaviour/chip.h"
 
+#include "emulator/descriptor.h"
 #include "emulator/error.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #define SESSIONS_VERSION 0x53434831u /* "SCH1" */
 
-static bool open_file(struct chip *chip)
-{
-    if (chip->fd >= 0)
-        (void)close(chip->fd);
-    chip->fd = directory_open_file(&chip->directory, CHIP_FILE);
-    chip->process = getpid();
-    return chip->fd >= 0;
-}
-
 TSS2_RC chip_open(const struct directory *directory, struct chip *ret)
 {
     struct chip chip = CHIP_CLOSED;
+    FD_SCOPE int fd = -1;
 
-    if (directory_reopen(directory, &chip.directory) != TSS2_RC_SUCCESS || !open_file(&chip)) {
+    if (directory_reopen(directory, &chip.directory) == TSS2_RC_SUCCESS)
+        fd = directory_open_file(&chip.directory, CHIP_FILE);
+    if (fd < 0) {
         error_prefix("profile");
         chip_close(&chip);
         return TSS2_TCTI_RC_IO_ERROR;
@@ -33,9 +27,7 @@ TSS2_RC chip_open(const struct directory *directory, struct chip *ret)
 
 void chip_close(struct chip *chip)
 {
-    if (chip->fd >= 0)
-        (void)close(chip->fd);
-    chip->fd = -1;
+    descriptor_close(&chip->fd);
     directory_close(&chip->directory);
 }
 
@@ -46,18 +38,18 @@ bool chip_is_open(const struct chip *chip)
 
 bool chip_take(struct chip *chip)
 {
-    /* A lock is of the open file, which a fork shares. */
-    if ((chip->fd < 0 || chip->process != getpid()) && !open_file(chip))
+    chip->fd = directory_open_file(&chip->directory, CHIP_FILE);
+    if (chip->fd < 0)
         return false;
-    while (flock(chip->fd, LOCK_EX) != 0)
-        if (errno != EINTR)
-            return false;
-    return true;
+    if (descriptor_lock(chip->fd) != 0)
+        descriptor_close(&chip->fd);
+    return chip->fd >= 0;
 }
 
 void chip_give(struct chip *chip)
 {
     (void)flock(chip->fd, LOCK_UN);
+    descriptor_close(&chip->fd);
 }
 
 void chip_read_sessions(const struct chip *chip, struct chip_sessions *ret)

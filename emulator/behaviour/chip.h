@@ -13,8 +13,7 @@
  * know nothing of it. */
 struct chip {
     struct directory directory;
-    int fd;
-    pid_t process; /* that opened fd; a child of it needs its own */
+    int fd; /* -1 but in the own turn: a forked child that had it would keep the turn */
 };
 
 #define CHIP_CLOSED                                                                                \

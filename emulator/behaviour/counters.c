@@ -1,6 +1,7 @@
 #include "emulator/behaviour/counters.h"
 
 #include "emulator/behaviour/output.h"
+#include "emulator/descriptor.h"
 #include "emulator/error.h"
 #include "emulator/names.h"
 
@@ -114,7 +115,7 @@ static TSS2_RC open_file(const char *path, struct counters_file *file)
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    if (flock(file->output.fd, LOCK_EX) != 0)
+    if (descriptor_lock(file->output.fd) != 0)
         return output_failed("counters", path, "cannot be locked");
     rc = begin_or_check(path, &file->output);
     (void)flock(file->output.fd, LOCK_UN);

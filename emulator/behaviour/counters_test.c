@@ -2,6 +2,11 @@
 
 #include "emulator/behaviour/counters.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/time.h>
+
 #define MORE_MAX 512
 
 static const char *count_in(const char *path, char more[MORE_MAX])
@@ -222,6 +227,52 @@ static void an_unchanged_program_is_counted_by_its_environment(void **state)
     free(counters);
 }
 
+static volatile sig_atomic_t signals;
+
+static void take_note(int number)
+{
+    (void)number;
+    signals++;
+}
+
+static int hold_for_some_signals(void *argument)
+{
+    const int *ends = argument;
+
+    CHILD_CHECK(flock(ends[0], LOCK_EX) == 0);
+    CHILD_CHECK(write(ends[1], "", 1) == 1);
+    (void)usleep(200000);
+    return 0;
+}
+
+static void a_signal_does_not_end_the_wait_for_the_file(void **state)
+{
+    const struct itimerval often = {{0, 10000}, {0, 10000}}, never = {{0, 0}, {0, 0}};
+    struct sigaction action = {.sa_handler = take_note}, before;
+    char path[PATH_MAX];
+    uint8_t ready;
+    int pipes[2], ends[2];
+    pid_t child;
+
+    test_close(open_counted(*state, path));
+    assert_int_equal(pipe(pipes), 0);
+    ends[0] = open(path, O_RDWR | O_CLOEXEC);
+    ends[1] = pipes[1];
+    child = start_child(hold_for_some_signals, ends);
+    /* The lock is of the open file, and this one the child's. */
+    (void)close(ends[0]);
+    assert_int_equal(read(pipes[0], &ready, 1), 1);
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    test_close(open_counted(*state, path));
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    assert_true(signals > 0);
+    assert_int_equal(wait_child(child), 0);
+    (void)close(pipes[0]);
+    (void)close(pipes[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +280,7 @@ int main(void)
         TEST(a_lost_answer_is_counted_as_such),
         TEST(no_command_of_any_process_is_missed),
         TEST(what_is_not_ours_is_refused_and_stays),
+        TEST(a_signal_does_not_end_the_wait_for_the_file),
         TEST(a_file_that_is_emptied_while_in_use_harms_nobody),
         cmocka_unit_test(the_table_has_a_line_for_each_command_used),
         TEST(an_unchanged_program_is_counted_by_its_environment),

@@ -1,5 +1,6 @@
 #include "emulator/behaviour/counts.h"
 
+#include "emulator/descriptor.h"
 #include "emulator/error.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,19 +126,14 @@ static TSS2_RC map(const char *path, int fd, struct counts **ret)
 
 TSS2_RC counts_in_file(const char *path, uint64_t key, struct counts **ret)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    int locked;
+    FD_SCOPE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     TSS2_RC rc;
 
     if (fd < 0)
         return failed(path, strerror(errno));
-    do {
-        locked = flock(fd, LOCK_EX);
-    } while (locked != 0 && errno == EINTR);
-    rc = locked == 0 ? prepare(path, fd, key) : failed(path, strerror(errno));
+    rc = descriptor_lock(fd) == 0 ? prepare(path, fd, key) : failed(path, strerror(errno));
     if (rc == TSS2_RC_SUCCESS)
         rc = map(path, fd, ret);
-    (void)close(fd);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include "emulator/behaviour/handles.h"
 #include "emulator/behaviour/schedule.h"
 #include "emulator/command.h"
+#include "emulator/descriptor.h"
 #include "emulator/error.h"
 
 #include <errno.h>
@@ -299,15 +300,9 @@ static TSS2_RC refuse(const char *path, const char *why)
     return TSS2_TCTI_RC_BAD_VALUE;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-}
-
 static TSS2_RC read_schedule(const char *path, char *text, size_t room, size_t *ret_size)
 {
-    __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FD_SCOPE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     ssize_t got = 1;
     size_t size = 0;

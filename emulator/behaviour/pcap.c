@@ -2,6 +2,7 @@
 
 #include "emulator/behaviour/output.h"
 #include "emulator/bytes.h"
+#include "emulator/descriptor.h"
 #include "emulator/error.h"
 
 #include <fcntl.h>
@@ -188,7 +189,7 @@ static TSS2_RC open_file(const char *path, struct output *ret)
 
     if (rc != TSS2_RC_SUCCESS)
         return rc;
-    if (flock(output.fd, LOCK_EX) != 0)
+    if (descriptor_lock(output.fd) != 0)
         return output_failed("pcap", path, "cannot be locked");
     rc = begin_or_check(path, &output);
     (void)flock(output.fd, LOCK_UN);

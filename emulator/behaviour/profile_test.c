@@ -898,6 +898,45 @@ static void a_killed_process_leaves_its_turn(void **state)
     test_close(tpm);
 }
 
+struct ancestor {
+    void *directory;
+    int end[2];
+};
+
+static int hold_the_turn_with_a_child(void *argument)
+{
+    const struct ancestor *ancestor = argument;
+    TSS2_TCTI_CONTEXT *tpm = open_as(ancestor->directory, "amd-ftpm", ",speed=0.001x");
+    uint8_t byte;
+
+    if (fork() == 0) {
+        (void)close(ancestor->end[1]);
+        return (int)read(ancestor->end[0], &byte, 1);
+    }
+    (void)get_random(tpm, 8, NULL);
+    return 1;
+}
+
+/* What the child inherited must not keep the turn. */
+static void a_killed_process_leaves_its_turn_though_its_child_lives(void **state)
+{
+    TSS2_TCTI_CONTEXT *tpm = open_as(*state, "amd-ftpm", FASTEST);
+    struct ancestor ancestor = {.directory = *state};
+    pid_t child;
+
+    assert_int_equal(pipe(ancestor.end), 0);
+    child = start_child(hold_the_turn_with_a_child, &ancestor);
+    for (int i = 0; i < 20000 && !turn_is_taken(*state); i++)
+        (void)usleep(1000);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(wait_child(child), 1000 + SIGKILL);
+    assert_false(turn_is_taken(*state));
+    assert_int_equal(get_random(tpm, 8, NULL), TPM2_RC_SUCCESS);
+    (void)close(ancestor.end[0]);
+    (void)close(ancestor.end[1]);
+    test_close(tpm);
+}
+
 static void a_command_lasts_as_long_as_the_chips(void **state)
 {
     TSS2_TCTI_CONTEXT *tpm = open_as(*state, "slb9670", ",seed=1");
@@ -963,6 +1002,7 @@ int main(void)
         TEST(a_tpm_that_is_made_as_a_chip_has_its_tries),
         TEST(processes_on_one_directory_take_turns),
         TEST(a_killed_process_leaves_its_turn),
+        TEST(a_killed_process_leaves_its_turn_though_its_child_lives),
         TEST(a_command_lasts_as_long_as_the_chips),
         TEST(a_forked_child_takes_turns_with_its_parent),
     };

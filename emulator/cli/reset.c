@@ -8,13 +8,8 @@
 static TSS2_RC reset(const char *path, enum tpm_reset how)
 {
     struct connection *connection = NULL;
-    struct conf conf = {.speed = 1};
-    TSS2_RC rc = snapshot_expect_tpm(path);
+    TSS2_RC rc = snapshot_connect(path, &connection);
 
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    (void)snprintf(conf.directory, sizeof(conf.directory), "%s", path);
-    rc = connection_open(&conf, NULL, &connection);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
     rc = connection_reset(connection, how);

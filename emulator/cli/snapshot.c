@@ -73,6 +73,17 @@ TSS2_RC snapshot_expect_tpm(const char *path)
     return TSS2_TCTI_RC_BAD_VALUE;
 }
 
+TSS2_RC snapshot_connect(const char *path, struct connection **ret)
+{
+    struct conf conf = {.speed = 1};
+    TSS2_RC rc = snapshot_expect_tpm(path);
+
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    (void)snprintf(conf.directory, sizeof(conf.directory), "%s", path);
+    return connection_open(&conf, NULL, ret);
+}
+
 static TSS2_RC read_published(struct instance *instance, struct snapshot *ret)
 {
     TSS2_RC rc = directory_lock(&instance->directory);
@@ -94,13 +105,8 @@ static TSS2_RC read_published(struct instance *instance, struct snapshot *ret)
 TSS2_RC snapshot_take(const char *path, struct snapshot *ret)
 {
     __attribute__((cleanup(close_connection))) struct connection *connection = NULL;
-    struct conf conf = {.speed = 1};
-    TSS2_RC rc = snapshot_expect_tpm(path);
+    TSS2_RC rc = snapshot_connect(path, &connection);
 
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    (void)snprintf(conf.directory, sizeof(conf.directory), "%s", path);
-    rc = connection_open(&conf, NULL, &connection);
     if (rc == TSS2_RC_SUCCESS)
         rc = instance_enter(connection->instance);
     if (rc != TSS2_RC_SUCCESS)

@@ -20,6 +20,10 @@ void snapshot_free(struct snapshot *snapshot);
 /* An error if the directory holds no TPM, without making one. */
 TSS2_RC snapshot_expect_tpm(const char *path);
 
+/* A connection to the TPM of the directory, which is not made either. */
+struct connection;
+TSS2_RC snapshot_connect(const char *path, struct connection **ret);
+
 /* Takes the state in the turn of this process. A TPM that nobody used since the
  * machine started is powered on, as any use does. */
 TSS2_RC snapshot_take(const char *path, struct snapshot *ret);
