@@ -14,11 +14,12 @@
 #define SIGNATURES 120
 #define PCR 16
 
-enum { /* how a worker connects */
-       PLAIN = 0,
-       WATCHED = 1,
-       FAULTY = 2,
-       AS_CHIP = 4,
+/* How a worker connects. */
+enum {
+    PLAIN = 0,
+    WATCHED = 1,
+    FAULTY = 2,
+    AS_CHIP = 4,
 };
 
 static const char schedule[] = "GetRandom every 5 answer RETRY\n"
