@@ -584,6 +584,13 @@ static inline int run_script(const char *directory, const char *script)
 #define UNDER_ADDRESS_SANITIZER 0
 #endif
 
+/* Those of gcc 12: when a thread that is not in the child has one of their locks. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZER_HANGS_AFTER_FORK 1
+#else
+#define SANITIZER_HANGS_AFTER_FORK 0
+#endif
+
 /* Skips the test if a program is not installed. */
 static inline void need_program(const char *program, const char *package)
 {

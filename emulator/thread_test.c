@@ -14,18 +14,12 @@
 #define SIGNATURES 120
 #define PCR 16
 
-/* Of gcc 12, where a thread that is not in the child had a lock of the sanitizer's. */
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZER_HANGS_AFTER_FORK 1
-#else
-#define SANITIZER_HANGS_AFTER_FORK 0
-#endif
-
-enum { /* how a worker connects */
-       PLAIN = 0,
-       WATCHED = 1,
-       FAULTY = 2,
-       AS_CHIP = 4,
+/* How a worker connects. */
+enum {
+    PLAIN = 0,
+    WATCHED = 1,
+    FAULTY = 2,
+    AS_CHIP = 4,
 };
 
 static const char schedule[] = "GetRandom every 5 answer RETRY\n"
