@@ -121,6 +121,7 @@ void step_execute(struct step *step, struct message *response)
 {
     uint32_t rc;
 
+    step->translated.size = 0;
     /* What others have loaded meanwhile is not for the bare TPM to show. */
     if (step->connection->bare && step->kind != KIND_OWN_OBJECTS)
         objects_unload_all(step->connection->instance);
