@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 TSS2_RC directory_failed(const struct directory *directory, const char *name, const char *doing)
@@ -94,6 +96,38 @@ static TSS2_RC look_at_owner(struct directory *directory)
     return TSS2_TCTI_RC_IO_ERROR;
 }
 
+/* linux/magic.h does not have them all. */
+#ifndef CIFS_SUPER_MAGIC
+#define CIFS_SUPER_MAGIC 0xFF534D42
+#endif
+#ifndef SMB2_SUPER_MAGIC
+#define SMB2_SUPER_MAGIC 0xFE534D42
+#endif
+
+/* Between machines neither the locks nor the mapped page hold. */
+bool directory_is_remote(unsigned long file_system)
+{
+    static const unsigned long remote[] = {NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC, SMB2_SUPER_MAGIC,
+                                           CIFS_SUPER_MAGIC, AFS_SUPER_MAGIC, CEPH_SUPER_MAGIC};
+
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++)
+        if ((file_system & 0xffffffff) == remote[i])
+            return true;
+    return false;
+}
+
+static TSS2_RC look_at_file_system(const struct directory *directory)
+{
+    struct statfs status;
+
+    if (fstatfs(directory->fd, &status) != 0 || !directory_is_remote((unsigned long)status.f_type))
+        return TSS2_RC_SUCCESS;
+    error_set("%s: a TPM cannot be shared over a network file system; name a directory on a local "
+              "one (dir=PATH)",
+              directory->path);
+    return TSS2_TCTI_RC_IO_ERROR;
+}
+
 TSS2_RC directory_open(const char *path, struct directory *ret)
 {
     struct directory directory = DIRECTORY_CLOSED;
@@ -110,6 +144,8 @@ TSS2_RC directory_open(const char *path, struct directory *ret)
     if (directory.fd < 0)
         return directory_failed(&directory, "", "cannot open the state directory");
     rc = look_at_owner(&directory);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = look_at_file_system(&directory);
     if (rc == TSS2_RC_SUCCESS)
         *ret = directory;
     else

@@ -43,6 +43,9 @@ TSS2_RC directory_open(const char *path, struct directory *ret);
 TSS2_RC directory_reopen(const struct directory *directory, struct directory *ret);
 void directory_close(struct directory *directory);
 
+/* Is that the type of a network file system (statfs)? Those are refused. */
+bool directory_is_remote(unsigned long file_system);
+
 /* Opens the lock files, with a new owner. An error if a swtpm runs on the
  * directory. Closes what was open before: after a fork those belong to the parent. */
 TSS2_RC directory_open_locks(struct directory *directory);

@@ -571,6 +571,16 @@ static void without_sync_nothing_waits_for_the_disk(void **state)
     test_close(careful);
 }
 
+static void network_file_systems_are_told_apart(void **state)
+{
+    (void)state;
+    assert_true(directory_is_remote(0x6969));                         /* NFS */
+    assert_true(directory_is_remote(0xff534d42));                     /* CIFS */
+    assert_true(directory_is_remote((unsigned long)(int)0xff534d42)); /* as a signed word */
+    assert_false(directory_is_remote(0xef53));                        /* ext4 */
+    assert_false(directory_is_remote(0x01021994));                    /* tmpfs */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -581,6 +591,7 @@ int main(void)
         TEST(a_read_only_directory_is_a_clear_error),
         TEST(a_quota_is_survived),
         TEST(a_directory_made_anew_while_in_use_is_another_tpm),
+        cmocka_unit_test(network_file_systems_are_told_apart),
         FAST_TEST(without_sync_nothing_waits_for_the_disk),
         FAST_TEST(a_lock_file_that_is_removed_while_in_use_is_made_anew),
         TEST(files_are_their_owners_alone_whatever_the_umask),
