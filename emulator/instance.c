@@ -7,11 +7,21 @@
 #include "emulator/power.h"
 #include "emulator/tpm.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
+
+/* Threads that come and go all the time would not let it in. */
+static atomic_int forks_waiting;
+
+static void let_fork_pass(void)
+{
+    for (int i = 0; i < 1000 && atomic_load(&forks_waiting) > 0; i++)
+        (void)sched_yield();
+}
 
 TSS2_RC instance_new(struct directory *take_directory, struct instance **ret)
 {
@@ -98,11 +108,30 @@ TSS2_RC instance_open(struct instance *instance)
     return rc;
 }
 
+void instance_before_fork(struct instance *instance, const struct timespec *deadline)
+{
+    (void)atomic_fetch_add(&forks_waiting, 1);
+    instance->held = pthread_mutex_timedlock(&instance->lock, deadline) == 0;
+    (void)atomic_fetch_sub(&forks_waiting, 1);
+}
+
+void instance_forked_in_parent(struct instance *instance)
+{
+    if (instance->held) {
+        instance->held = false;
+        (void)pthread_mutex_unlock(&instance->lock);
+    }
+}
+
 void instance_forked(struct instance *instance)
 {
-    (void)pthread_mutex_init(&instance->lock, NULL);
-    if (instance->busy)
+    if (instance->held) {
+        instance->held = false;
+        (void)pthread_mutex_unlock(&instance->lock);
+    } else {
+        (void)pthread_mutex_init(&instance->lock, NULL);
         instance->damaged = true;
+    }
     instance->busy = false;
     /* Not ours: unlocking there would unlock the parent. */
     directory_drop_locks(&instance->directory);
@@ -156,6 +185,7 @@ bool instance_is_busy(const struct instance *instance)
 
 void instance_lock(struct instance *instance)
 {
+    let_fork_pass();
     (void)pthread_mutex_lock(&instance->lock);
     instance->busy = true;
 }

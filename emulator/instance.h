@@ -38,7 +38,8 @@ struct instance {
 
     /* Held for the length of a command; all below is under it. */
     pthread_mutex_t lock;
-    atomic_bool busy; /* the lock is held: what a fork reads in the child */
+    atomic_bool busy; /* the lock is held: for other threads a guess */
+    bool held;        /* by a thread that is about to fork */
     bool opened;      /* instance_open has done all of its work */
     bool damaged;     /* a fork caught the instance busy: its copy is not to be used */
     pid_t process;
@@ -75,7 +76,14 @@ TSS2_RC instance_open(struct instance *instance);
 /* Frees the instance and its TPM. It must have no connections. */
 void instance_free(struct instance *instance);
 
-/* In the child of a fork, before anything else runs there. Async-signal-safe. */
+/* Around a fork, which so finds nobody inside, nor in OpenSSL by our doing: a lock
+ * of OpenSSL that another thread held would be held in the child for good. Waits
+ * until the deadline (CLOCK_REALTIME); a copy that is at work even then is
+ * damaged in the child. */
+void instance_before_fork(struct instance *instance, const struct timespec *deadline);
+void instance_forked_in_parent(struct instance *instance);
+
+/* In the child, before anything else runs there. Async-signal-safe. */
 void instance_forked(struct instance *instance);
 
 /* Is another thread inside? A guess, without the lock. */

@@ -4,9 +4,13 @@
 #include "emulator/openssl_scope.h"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COPIES_MAX 16
+
+/* No command but the making of an RSA key takes nearly as long. */
+#define FORK_WAIT_SECONDS 2
 
 static struct registry {
     pthread_mutex_t lock;
@@ -15,13 +19,21 @@ static struct registry {
 
 static void before_fork(void)
 {
+    struct timespec deadline = {0, 0};
+
     (void)pthread_mutex_lock(&registry.lock);
+    (void)clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += FORK_WAIT_SECONDS;
+    for (struct instance *at = registry.instances; at; at = at->next)
+        instance_before_fork(at, &deadline);
     library_copy_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
     library_copy_after_fork_in_parent();
+    for (struct instance *at = registry.instances; at; at = at->next)
+        instance_forked_in_parent(at);
     (void)pthread_mutex_unlock(&registry.lock);
 }
 
