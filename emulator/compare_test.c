@@ -2,6 +2,7 @@
 
 #include "emulator/conf.h"
 #include "emulator/connection.h"
+#include "emulator/libtpms.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -36,27 +37,37 @@ struct pair {
     pid_t child;      /* swtpm */
     unsigned wrong;
     const char *script;
+    bool newer; /* libtpms is 0.10 or newer */
 };
 
 /* --- the two TPMs ------------------------------------------------------------ */
 
+/* From 0.8 on swtpm sends a TPM2_Shutdown before it takes the power away. */
+static bool swtpm_shuts_down(void)
+{
+    return system("swtpm socket --tpm2 --print-capabilities 2>&1 | "
+                  "grep -q flags-opt-disable-auto-shutdown") == 0;
+}
+
 /* It ends with this process at the latest. */
 static pid_t start_swtpm(const char *directory)
 {
+    const char *flags = swtpm_shuts_down() ? "not-need-init,startup-clear,disable-auto-shutdown"
+                                           : "not-need-init,startup-clear";
     pid_t child = fork();
     int log;
 
     assert_true(child >= 0);
     if (child > 0)
         return child;
-    if (chdir(directory) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
+    if (chdir(directory) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         _exit(126);
     log = open("log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
     (void)execlp("swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", "dir=swtpm", "--server",
                  "type=unixio,path=socket", "--ctrl", "type=unixio,path=socket.ctrl", "--flags",
-                 "not-need-init,startup-clear", (char *)NULL);
+                 flags, (char *)NULL);
     _exit(127);
 }
 
@@ -119,6 +130,17 @@ static TSS2_TCTI_CONTEXT *connect_again(const char *state)
     return context;
 }
 
+static bool libtpms_is_newer(void)
+{
+    struct tpm_backend *tpm = NULL;
+    bool newer;
+
+    assert_int_equal(libtpms_open(&tpm), TSS2_RC_SUCCESS);
+    newer = libtpms_version(tpm) >> 8 >= 0x000a;
+    tpm->operations->close(tpm);
+    return newer;
+}
+
 /* One permanent state for both, so that seeds and all that comes of them are alike. */
 static struct pair *pair_open(const char *directory, bool by_turns)
 {
@@ -127,6 +149,7 @@ static struct pair *pair_open(const char *directory, bool by_turns)
 
     need_program("swtpm", "swtpm");
     assert_non_null(pair);
+    pair->newer = libtpms_is_newer();
     test_close(test_open(test_path(directory, "first", path)));
     (void)snprintf(script, sizeof(script),
                    "cd '%s' && mkdir -m 700 embedded swtpm && cp first/tpm2-00.permall embedded && "
@@ -163,7 +186,8 @@ static void pair_close(struct pair *pair)
     if (pair->other)
         Tss2_TctiLdr_Finalize(&pair->other);
     test_close(pair->swtpm.context);
-    (void)kill(pair->child, SIGTERM);
+    /* Some swtpm forget a SIGTERM that comes just before they wait. */
+    (void)kill(pair->child, SIGKILL);
     (void)waitpid(pair->child, NULL, 0);
     free(pair);
 }
@@ -183,8 +207,8 @@ static void define(struct side *side, const char *text)
     value_save(side, name, bytes.bytes, bytes.size);
 }
 
-/* [alone] RC  name : command : fields */
-static void parse_row(const char *line, unsigned number, struct row *ret)
+/* [alone] RC[/RC]  name : command : fields; the second RC is that of libtpms 0.10 */
+static void parse_row(const char *line, unsigned number, bool newer, struct row *ret)
 {
     char *rest;
 
@@ -192,6 +216,11 @@ static void parse_row(const char *line, unsigned number, struct row *ret)
     (void)snprintf(ret->text, sizeof(ret->text), "%s", line);
     ret->alone = strncmp(line, "alone ", 6) == 0;
     ret->rc = (uint32_t)strtoul(ret->text + (ret->alone ? 6 : 0), &rest, 16);
+    if (*rest == '/') {
+        uint32_t other = (uint32_t)strtoul(rest + 1, &rest, 16);
+
+        ret->rc = newer ? other : ret->rc;
+    }
     ret->name = rest + strspn(rest, " ");
     rest = strstr(rest, " : ");
     if (!rest)
@@ -350,7 +379,7 @@ static void run_script_file(struct pair *pair, FILE *file)
             times = 0;
         } else {
             assert_in_range(pair->row_count, 0, ROWS_MAX - 1);
-            parse_row(line, number, &pair->rows[times ? pair->row_count++ : 0]);
+            parse_row(line, number, pair->newer, &pair->rows[times ? pair->row_count++ : 0]);
             if (!times)
                 run_row(pair, &pair->rows[0]);
         }
