@@ -130,6 +130,10 @@ static const struct name commands[] = {
     {0x196u, "Policy_AC_SendSelect"},
     {0x197u, "CertifyX509"},
     {0x198u, "ACT_SetTimeout"},
+    {0x199u, "ECC_Encrypt"},
+    {0x19au, "ECC_Decrypt"},
+    {0x19bu, "PolicyCapability"},
+    {0x19cu, "PolicyParameters"},
     {0x20000000u, "Vendor_TCG_Test"},
 };
 

@@ -47,16 +47,52 @@ void openssl_abandon(void)
     of_process = NULL;
 }
 
+/* OpenSSL keeps 15 errors, and one command of libtpms 0.10 makes as many: a mark
+ * among them is pushed out. Since 3.2 the host's can be put aside. */
+#if OPENSSL_VERSION_PREREQ(3, 2)
+static struct err_state_st *errors_put_aside(void)
+{
+    struct err_state_st *errors = ERR_peek_error() ? OSSL_ERR_STATE_new() : NULL;
+
+    if (errors)
+        OSSL_ERR_STATE_save(errors);
+    return errors;
+}
+
+static void errors_put_back(struct err_state_st *errors)
+{
+    ERR_clear_error();
+    OSSL_ERR_STATE_restore(errors);
+    OSSL_ERR_STATE_free(errors);
+}
+#else
+static struct err_state_st *errors_put_aside(void)
+{
+    return NULL;
+}
+
+static void errors_put_back(struct err_state_st *errors)
+{
+    (void)errors;
+}
+#endif
+
 struct openssl_scope openssl_enter(void)
 {
-    (void)ERR_set_mark();
-    return (struct openssl_scope){OSSL_LIB_CTX_set0_default(openssl_private())};
+    struct err_state_st *errors = errors_put_aside();
+
+    if (!errors)
+        (void)ERR_set_mark();
+    return (struct openssl_scope){OSSL_LIB_CTX_set0_default(openssl_private()), errors};
 }
 
 void openssl_leave(struct openssl_scope *scope)
 {
     (void)OSSL_LIB_CTX_set0_default(scope->outer);
-    (void)ERR_pop_to_mark();
+    if (scope->errors)
+        errors_put_back(scope->errors);
+    else
+        (void)ERR_pop_to_mark();
 }
 
 void openssl_read_host_configuration(void)

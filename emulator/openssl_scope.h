@@ -24,10 +24,12 @@ bool openssl_is_over(void);
 
 struct openssl_scope {
     OSSL_LIB_CTX *outer;
+    struct err_state_st *errors; /* of the host, put aside; NULL if it has none */
 };
 
 /* Makes the private context the thread's default until openssl_leave, which also
- * forgets the errors queued in between. */
+ * forgets the errors queued in between. The host's are kept; from OpenSSL 3.2 on
+ * even from a flood of others, though its marks among them are not. */
 struct openssl_scope openssl_enter(void);
 void openssl_leave(struct openssl_scope *scope);
 

@@ -1,5 +1,7 @@
 #include "emulator/test_support.h"
 
+#include "emulator/openssl_scope.h"
+
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -88,6 +90,26 @@ static void the_hosts_library_context_and_errors_are_as_before(void **state)
     OSSL_LIB_CTX_free(host);
 }
 
+static void more_errors_than_fit_do_not_push_out_the_hosts(void **state)
+{
+    struct openssl_scope scope;
+
+    (void)state;
+    if (!OPENSSL_VERSION_PREREQ(3, 2))
+        skip(); /* has no way to put errors aside */
+    ERR_clear_error();
+    ERR_raise(ERR_LIB_USER, 42);
+    ERR_raise(ERR_LIB_USER, 43);
+    scope = openssl_enter();
+    assert_int_equal(ERR_peek_error(), 0);
+    for (int i = 0; i < 40; i++)
+        ERR_raise(ERR_LIB_USER, 7);
+    openssl_leave(&scope);
+    assert_int_equal(ERR_GET_REASON(ERR_get_error()), 42);
+    assert_int_equal(ERR_GET_REASON(ERR_get_error()), 43);
+    assert_int_equal(ERR_get_error(), 0);
+}
+
 static void a_host_that_forbids_our_algorithms_does_not_matter(void **state)
 {
     assert_int_equal(EVP_set_default_properties(NULL, "provider=none-such"), 1);
@@ -141,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_hosts_providers_are_not_asked),
         TEST(the_hosts_library_context_and_errors_are_as_before),
+        TEST(more_errors_than_fit_do_not_push_out_the_hosts),
         TEST(a_host_that_forbids_our_algorithms_does_not_matter),
         TEST(the_tpm2_provider_works_over_this_tcti),
         TEST(a_host_configuration_that_loads_the_provider_does_not_go_in_circles),

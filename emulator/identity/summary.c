@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_name(const X509_NAME *name, char ret[SUMMARY_TEXT_MAX])
+/* The TCG's attributes by their numbers: only newer OpenSSLs know names for them. */
+static void print_name(const X509_NAME *name, unsigned long kind_of_name,
+                       char ret[SUMMARY_TEXT_MAX])
 {
     BIO *bio = BIO_new(BIO_s_mem());
+    unsigned long flags = (XN_FLAG_ONELINE & ~(unsigned long)XN_FLAG_FN_MASK) | kind_of_name;
     int length = 0;
 
-    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE) >= 0)
+    if (bio && X509_NAME_print_ex(bio, name, 0, flags) >= 0)
         length = BIO_read(bio, ret, SUMMARY_TEXT_MAX - 1);
     ret[length > 0 ? length : 0] = '\0';
     (void)BIO_free(bio);
@@ -24,14 +27,17 @@ static void print_name(const X509_NAME *name, char ret[SUMMARY_TEXT_MAX])
 static void print_subject(const X509 *certificate, char ret[SUMMARY_TEXT_MAX])
 {
     const X509_NAME *subject = X509_get_subject_name(certificate);
+    unsigned long kind_of_name = XN_FLAG_FN_SN;
     GENERAL_NAMES *names = NULL;
 
     if (X509_NAME_entry_count(subject) == 0)
         names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
-        if (sk_GENERAL_NAME_value(names, i)->type == GEN_DIRNAME)
+        if (sk_GENERAL_NAME_value(names, i)->type == GEN_DIRNAME) {
             subject = sk_GENERAL_NAME_value(names, i)->d.directoryName;
-    print_name(subject, ret);
+            kind_of_name = XN_FLAG_FN_OID;
+        }
+    print_name(subject, kind_of_name, ret);
     GENERAL_NAMES_free(names);
 }
 
@@ -86,7 +92,7 @@ bool certificate_summarise(const struct blob *der, struct certificate_summary *r
         return false;
     print_key(certificate, ret->key);
     print_subject(certificate, ret->subject);
-    print_name(X509_get_issuer_name(certificate), ret->issuer);
+    print_name(X509_get_issuer_name(certificate), XN_FLAG_FN_SN, ret->issuer);
     print_serial(certificate, ret->serial);
     done = print_fingerprint(certificate, ret->fingerprint);
     X509_free(certificate);
