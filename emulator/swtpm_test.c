@@ -6,10 +6,13 @@
 #include "emulator/swtpm_file.h"
 
 /* swtpm_leave stores the volatile state, as for a suspend, and stops without a
- * TPM2_Shutdown. */
+ * TPM2_Shutdown; from 0.8 on swtpm would send one by itself. */
 #define WITH_SWTPM                                                                                 \
+    "flags=startup-clear\n"                                                                        \
+    "if swtpm socket --tpm2 --print-capabilities | grep -q disable-auto-shutdown; then "           \
+    "flags=$flags,disable-auto-shutdown; fi\n"                                                     \
     "swtpm_start() { swtpm socket --tpm2 --tpmstate dir=$PWD/${1-tpm} --server "                   \
-    "type=unixio,path=$PWD/sock --ctrl type=unixio,path=$PWD/sock.ctrl --flags startup-clear "     \
+    "type=unixio,path=$PWD/sock --ctrl type=unixio,path=$PWD/sock.ctrl --flags $flags "            \
     "--daemon --pid file=$PWD/pid; }\n"                                                            \
     "swtpm_gone() { while [ -e pid ]; do sleep 0.02; done; }\n"                                    \
     "swtpm_store() { swtpm_ioctl --unix $PWD/sock.ctrl -v; }\n"                                    \
