@@ -7,6 +7,20 @@
 #define TPM2_CC_PolicyAuthorizeNV 0x00000192u
 #endif
 
+/* Of revision 1.59 and later: libtpms 0.10 has them, tpm2-tss 3.2 not. */
+#ifndef TPM2_CC_ECC_Encrypt
+#define TPM2_CC_ECC_Encrypt 0x00000199u
+#endif
+#ifndef TPM2_CC_ECC_Decrypt
+#define TPM2_CC_ECC_Decrypt 0x0000019au
+#endif
+#ifndef TPM2_CC_PolicyCapability
+#define TPM2_CC_PolicyCapability 0x0000019bu
+#endif
+#ifndef TPM2_CC_PolicyParameters
+#define TPM2_CC_PolicyParameters 0x0000019cu
+#endif
+
 /* Where a response has its TPMT_SIGNATURE. */
 enum signature_place {
     NO_SIGNATURE,
@@ -27,6 +41,8 @@ static const struct kind_row {
     {TPM2_CC_ECDH_KeyGen, KIND_OWN_OBJECTS, NO_SIGNATURE},
     {TPM2_CC_ECDH_ZGen, KIND_OWN_OBJECTS, NO_SIGNATURE},
     {TPM2_CC_ECC_Parameters, KIND_OWN_OBJECTS, NO_SIGNATURE},
+    {TPM2_CC_ECC_Encrypt, KIND_OWN_OBJECTS, NO_SIGNATURE},
+    {TPM2_CC_ECC_Decrypt, KIND_OWN_OBJECTS, NO_SIGNATURE},
     {TPM2_CC_TestParms, KIND_OWN_OBJECTS, NO_SIGNATURE},
     {TPM2_CC_Load, KIND_OWN_OBJECTS, NO_SIGNATURE},
     {TPM2_CC_LoadExternal, KIND_OWN_OBJECTS, NO_SIGNATURE},
@@ -103,6 +119,8 @@ static const struct kind_row {
     {TPM2_CC_PolicyTemplate, KIND_CHANGES_SHARED, NO_SIGNATURE},
     {TPM2_CC_PolicyAuthorizeNV, KIND_CHANGES_SHARED, NO_SIGNATURE},
     {TPM2_CC_PolicyRestart, KIND_CHANGES_SHARED, NO_SIGNATURE},
+    {TPM2_CC_PolicyCapability, KIND_CHANGES_SHARED, NO_SIGNATURE},
+    {TPM2_CC_PolicyParameters, KIND_CHANGES_SHARED, NO_SIGNATURE},
 };
 
 static const struct kind_row *row_of(uint32_t code)
