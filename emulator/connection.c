@@ -112,11 +112,15 @@ static void move_to_another_copy(struct connection *connection)
         }
         instance_leave(from);
     }
-    if (moved && instance_enter(to) == TSS2_RC_SUCCESS) {
-        link_to(connection, to);
-        instance_leave(to);
+    if (!moved) {
+        registry_release(to);
+        return;
     }
-    registry_release(connection->instance == to ? from : to);
+    /* Always into one of the lists: whoever publishes unloads what is in them. */
+    instance_lock(to);
+    link_to(connection, to);
+    instance_leave(to);
+    registry_release(from);
 }
 
 void connection_run(struct connection *connection, const struct message *command,

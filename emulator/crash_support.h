@@ -44,19 +44,7 @@ struct deed {
 
 static inline uint32_t define_data(TSS2_TCTI_CONTEXT *context)
 {
-    struct message m, response;
-
-    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_DefineSpace);
-    add_u32(&m, TPM2_RH_OWNER);
-    add_password(&m, "");
-    add_u16(&m, 0);
-    add_u16(&m, 14);
-    add_u32(&m, DATA_INDEX);
-    add_u16(&m, TPM2_ALG_SHA256);
-    add_u32(&m, TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA);
-    add_u16(&m, 0);
-    add_u16(&m, 8);
-    return run(context, &m, &response);
+    return define_nv(context, DATA_INDEX, TPMA_NV_NO_DA, "");
 }
 
 static inline uint32_t write_data(TSS2_TCTI_CONTEXT *context, const char *text)

@@ -441,19 +441,7 @@ struct pin {
 
 static uint32_t define_pin(TSS2_TCTI_CONTEXT *context, uint32_t attributes)
 {
-    struct message m, response;
-
-    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_DefineSpace);
-    add_u32(&m, TPM2_RH_OWNER);
-    add_password(&m, "");
-    add_2b(&m, "right");
-    add_u16(&m, 14);
-    add_u32(&m, PIN_INDEX);
-    add_u16(&m, TPM2_ALG_SHA256);
-    add_u32(&m, attributes | TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD);
-    add_u16(&m, 0);
-    add_u16(&m, 8);
-    return run(context, &m, &response);
+    return define_nv(context, PIN_INDEX, attributes | TPMA_NV_AUTHREAD, "right");
 }
 
 /* TPMS_NV_PIN_COUNTER_PARAMETERS: pinCount, pinLimit. */

@@ -440,20 +440,7 @@ static void a_manufacture_outlives_a_power_loss(void **state)
 
 static uint32_t define_orderly_counter(TSS2_TCTI_CONTEXT *context)
 {
-    struct message m, response;
-
-    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_DefineSpace);
-    add_u32(&m, TPM2_RH_OWNER);
-    add_password(&m, "");
-    add_u16(&m, 0);
-    add_u16(&m, 14);
-    add_u32(&m, ORDERLY_INDEX);
-    add_u16(&m, TPM2_ALG_SHA256);
-    add_u32(&m, TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA | TPMA_NV_ORDERLY |
-                    TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT);
-    add_u16(&m, 0);
-    add_u16(&m, 8);
-    return run(context, &m, &response);
+    return define_nv(context, ORDERLY_INDEX, NV_COUNTER | TPMA_NV_ORDERLY, "");
 }
 
 /* Such a counter lives in memory alone. It may leap in a power loss, but what it

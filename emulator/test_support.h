@@ -388,22 +388,30 @@ static inline uint32_t start_session(TSS2_TCTI_CONTEXT *context, uint8_t type, u
 
 #define COUNTER_INDEX 0x01800001u
 
-static inline uint32_t define_counter(TSS2_TCTI_CONTEXT *context, uint32_t index)
+/* An index of 8 bytes that the owner writes and reads, and the password opens. */
+static inline uint32_t define_nv(TSS2_TCTI_CONTEXT *context, uint32_t index, uint32_t attributes,
+                                 const char *password)
 {
     struct message m, response;
 
     begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_DefineSpace);
     add_u32(&m, TPM2_RH_OWNER);
     add_password(&m, "");
-    add_u16(&m, 0);
+    add_2b(&m, password);
     add_u16(&m, 14);
     add_u32(&m, index);
     add_u16(&m, TPM2_ALG_SHA256);
-    add_u32(&m, TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA |
-                    TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT);
+    add_u32(&m, attributes | TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD);
     add_u16(&m, 0);
     add_u16(&m, 8);
     return run(context, &m, &response);
+}
+
+#define NV_COUNTER (TPMA_NV_NO_DA | TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT)
+
+static inline uint32_t define_counter(TSS2_TCTI_CONTEXT *context, uint32_t index)
+{
+    return define_nv(context, index, NV_COUNTER, "");
 }
 
 static inline uint32_t increment(TSS2_TCTI_CONTEXT *context, uint32_t index)

@@ -123,19 +123,7 @@ static void boot_pcrs_outlast_a_suspend_alone(void **state)
 
 static void define_ordinary(TSS2_TCTI_CONTEXT *context, uint32_t index, uint32_t attributes)
 {
-    struct message m, response;
-
-    begin(&m, TPM2_ST_SESSIONS, TPM2_CC_NV_DefineSpace);
-    add_u32(&m, TPM2_RH_OWNER);
-    add_password(&m, "");
-    add_u16(&m, 0);
-    add_u16(&m, 14);
-    add_u32(&m, index);
-    add_u16(&m, TPM2_ALG_SHA256);
-    add_u32(&m, attributes | TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA);
-    add_u16(&m, 0);
-    add_u16(&m, 8);
-    assert_int_equal(run(context, &m, &response), TPM2_RC_SUCCESS);
+    assert_int_equal(define_nv(context, index, attributes | TPMA_NV_NO_DA, ""), TPM2_RC_SUCCESS);
 }
 
 static uint32_t write_nv(TSS2_TCTI_CONTEXT *context, uint32_t index)
