@@ -1,5 +1,6 @@
 #include "emulator/clock.h"
 
+#include "emulator/kinds.h"
 #include "emulator/tpm.h"
 
 #include <time.h>
@@ -9,9 +10,6 @@
  * started anew, or its clock went back with a lost state. */
 #define WAITS_MAX 20
 #define WAIT_NANOSECONDS 500000
-
-static const uint32_t attesting[] = {TPM2_CC_GetTime, TPM2_CC_Quote, TPM2_CC_Certify,
-                                     TPM2_CC_CertifyCreation, TPM2_CC_NV_Certify};
 
 /* Looking at the clock takes its rank from an exclusive audit session. So where
  * there are sessions at all, attestations go without. */
@@ -27,10 +25,7 @@ bool clock_is_told(const struct instance *instance, const struct command *comman
 {
     if (command->code == TPM2_CC_ReadClock)
         return true;
-    for (size_t i = 0; i < sizeof(attesting) / sizeof(attesting[0]); i++)
-        if (attesting[i] == command->code)
-            return !has_sessions(instance);
-    return false;
+    return command_attests(command) && !has_sessions(instance);
 }
 
 void clock_catch_up(struct instance *instance)

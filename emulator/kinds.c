@@ -177,6 +177,13 @@ enum command_kind command_kind_bare(const struct command *command, const struct 
     return names_object(command) ? KIND_READS_SHARED : kind;
 }
 
+bool command_attests(const struct command *command)
+{
+    const struct kind_row *row = row_of(command->code);
+
+    return row && row->signature == SIGNATURE_AFTER_ATTEST;
+}
+
 bool response_spends_commit(const struct command *command, const struct message *response)
 {
     const struct kind_row *row = row_of(command->code);

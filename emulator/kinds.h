@@ -24,6 +24,10 @@ enum command_kind command_kind(const struct command *command, const struct messa
  * shared like all else. */
 enum command_kind command_kind_bare(const struct command *command, const struct message *message);
 
+/* Does the answer to the command hold an attestation, TPMS_ATTEST? Of those that do
+ * not change all that is shared. */
+bool command_attests(const struct command *command);
+
 /* Did the command, whatever its kind, use up a value of the commit counter? Its
  * answer tells. Used twice, such a value gives the private key away, so the use
  * must be published. */
