@@ -1,8 +1,9 @@
 #include "token/base/hash.h"
 
 static const size_t sizes[] = {
-    [HASH_NONE] = 0,    [HASH_SHA1] = 20,   [HASH_SHA224] = 28,
-    [HASH_SHA256] = 32, [HASH_SHA384] = 48, [HASH_SHA512] = 64,
+    [HASH_NONE] = 0,      [HASH_SHA1] = 20,     [HASH_SHA224] = 28,   [HASH_SHA256] = 32,
+    [HASH_SHA384] = 48,   [HASH_SHA512] = 64,   [HASH_SHA3_224] = 28, [HASH_SHA3_256] = 32,
+    [HASH_SHA3_384] = 48, [HASH_SHA3_512] = 64,
 };
 
 size_t hash_size(enum hash hash)

@@ -11,6 +11,10 @@ enum hash {
     HASH_SHA256,
     HASH_SHA384,
     HASH_SHA512,
+    HASH_SHA3_224,
+    HASH_SHA3_256,
+    HASH_SHA3_384,
+    HASH_SHA3_512,
 };
 
 #define HASH_MAX_SIZE 64
@@ -18,7 +22,8 @@ enum hash {
 /* Bytes in a digest; 0 for HASH_NONE. */
 size_t hash_size(enum hash hash);
 
-/* The hash with digests of this many bytes, or HASH_NONE. */
+/* The hash of the SHA-1 and SHA-2 families with digests of this many bytes, or
+ * HASH_NONE. */
 enum hash hash_of_size(size_t size);
 
 #endif

@@ -130,6 +130,35 @@ typedef struct CK_FUNCTION_LIST_3_0 {
     SIGNET_FUNCTIONS_3_0(SIGNET_MEMBER)
 } CK_FUNCTION_LIST_3_0;
 
+typedef struct CK_EDDSA_PARAMS {
+    CK_BBOOL phFlag;
+    CK_ULONG ulContextDataLen;
+    CK_BYTE_PTR pContextData;
+} CK_EDDSA_PARAMS;
+
+typedef struct CK_HKDF_PARAMS {
+    CK_BBOOL bExtract;
+    CK_BBOOL bExpand;
+    CK_MECHANISM_TYPE prfHashMechanism;
+    CK_ULONG ulSaltType;
+    CK_BYTE_PTR pSalt;
+    CK_ULONG ulSaltLen;
+    CK_OBJECT_HANDLE hSaltKey;
+    CK_BYTE_PTR pInfo;
+    CK_ULONG ulInfoLen;
+} CK_HKDF_PARAMS;
+
+typedef CK_ULONG CK_GENERATOR_FUNCTION;
+
+typedef struct CK_GCM_MESSAGE_PARAMS {
+    CK_BYTE_PTR pIv;
+    CK_ULONG ulIvLen;
+    CK_ULONG ulIvFixedBits;
+    CK_GENERATOR_FUNCTION ivGenerator;
+    CK_BYTE_PTR pTag;
+    CK_ULONG ulTagBits;
+} CK_GCM_MESSAGE_PARAMS;
+
 #endif /* CRYPTOKI_VERSION_MAJOR < 3 */
 
 #ifndef CKA_UNIQUE_ID
@@ -141,6 +170,211 @@ typedef struct CK_FUNCTION_LIST_3_0 {
 #endif
 #ifndef CKF_FIND_OBJECTS
 #define CKF_FIND_OBJECTS 0x40UL
+#endif
+
+#ifndef CKK_SHA3_224_HMAC
+#define CKK_SHA3_224_HMAC 0x33UL
+#endif
+#ifndef CKK_SHA3_256_HMAC
+#define CKK_SHA3_256_HMAC 0x34UL
+#endif
+#ifndef CKK_SHA3_384_HMAC
+#define CKK_SHA3_384_HMAC 0x35UL
+#endif
+#ifndef CKK_SHA3_512_HMAC
+#define CKK_SHA3_512_HMAC 0x36UL
+#endif
+#ifndef CKK_EC_EDWARDS
+#define CKK_EC_EDWARDS 0x40UL
+#endif
+#ifndef CKK_EC_MONTGOMERY
+#define CKK_EC_MONTGOMERY 0x41UL
+#endif
+#ifndef CKK_HKDF
+#define CKK_HKDF 0x42UL
+#endif
+#ifndef CKM_SHA3_256_RSA_PKCS
+#define CKM_SHA3_256_RSA_PKCS 0x60UL
+#endif
+#ifndef CKM_SHA3_384_RSA_PKCS
+#define CKM_SHA3_384_RSA_PKCS 0x61UL
+#endif
+#ifndef CKM_SHA3_512_RSA_PKCS
+#define CKM_SHA3_512_RSA_PKCS 0x62UL
+#endif
+#ifndef CKM_SHA3_256_RSA_PKCS_PSS
+#define CKM_SHA3_256_RSA_PKCS_PSS 0x63UL
+#endif
+#ifndef CKM_SHA3_384_RSA_PKCS_PSS
+#define CKM_SHA3_384_RSA_PKCS_PSS 0x64UL
+#endif
+#ifndef CKM_SHA3_512_RSA_PKCS_PSS
+#define CKM_SHA3_512_RSA_PKCS_PSS 0x65UL
+#endif
+#ifndef CKM_SHA3_224_RSA_PKCS
+#define CKM_SHA3_224_RSA_PKCS 0x66UL
+#endif
+#ifndef CKM_SHA3_224_RSA_PKCS_PSS
+#define CKM_SHA3_224_RSA_PKCS_PSS 0x67UL
+#endif
+#ifndef CKM_SHA3_256
+#define CKM_SHA3_256 0x2B0UL
+#endif
+#ifndef CKM_SHA3_256_HMAC
+#define CKM_SHA3_256_HMAC 0x2B1UL
+#endif
+#ifndef CKM_SHA3_256_HMAC_GENERAL
+#define CKM_SHA3_256_HMAC_GENERAL 0x2B2UL
+#endif
+#ifndef CKM_SHA3_224
+#define CKM_SHA3_224 0x2B5UL
+#endif
+#ifndef CKM_SHA3_224_HMAC
+#define CKM_SHA3_224_HMAC 0x2B6UL
+#endif
+#ifndef CKM_SHA3_224_HMAC_GENERAL
+#define CKM_SHA3_224_HMAC_GENERAL 0x2B7UL
+#endif
+#ifndef CKM_SHA3_384
+#define CKM_SHA3_384 0x2C0UL
+#endif
+#ifndef CKM_SHA3_384_HMAC
+#define CKM_SHA3_384_HMAC 0x2C1UL
+#endif
+#ifndef CKM_SHA3_384_HMAC_GENERAL
+#define CKM_SHA3_384_HMAC_GENERAL 0x2C2UL
+#endif
+#ifndef CKM_SHA3_512
+#define CKM_SHA3_512 0x2D0UL
+#endif
+#ifndef CKM_SHA3_512_HMAC
+#define CKM_SHA3_512_HMAC 0x2D1UL
+#endif
+#ifndef CKM_SHA3_512_HMAC_GENERAL
+#define CKM_SHA3_512_HMAC_GENERAL 0x2D2UL
+#endif
+#ifndef CKM_ECDSA_SHA3_224
+#define CKM_ECDSA_SHA3_224 0x1047UL
+#endif
+#ifndef CKM_ECDSA_SHA3_256
+#define CKM_ECDSA_SHA3_256 0x1048UL
+#endif
+#ifndef CKM_ECDSA_SHA3_384
+#define CKM_ECDSA_SHA3_384 0x1049UL
+#endif
+#ifndef CKM_ECDSA_SHA3_512
+#define CKM_ECDSA_SHA3_512 0x104AUL
+#endif
+#ifndef CKM_EC_EDWARDS_KEY_PAIR_GEN
+#define CKM_EC_EDWARDS_KEY_PAIR_GEN 0x1055UL
+#endif
+#ifndef CKM_EC_MONTGOMERY_KEY_PAIR_GEN
+#define CKM_EC_MONTGOMERY_KEY_PAIR_GEN 0x1056UL
+#endif
+#ifndef CKM_EDDSA
+#define CKM_EDDSA 0x1057UL
+#endif
+#ifndef CKM_AES_KEY_WRAP_KWP
+#define CKM_AES_KEY_WRAP_KWP 0x210BUL
+#endif
+#ifndef CKM_HKDF_DERIVE
+#define CKM_HKDF_DERIVE 0x402AUL
+#endif
+#ifndef CKM_HKDF_DATA
+#define CKM_HKDF_DATA 0x402BUL
+#endif
+#ifndef CKM_HKDF_KEY_GEN
+#define CKM_HKDF_KEY_GEN 0x402CUL
+#endif
+#ifndef CKG_MGF1_SHA3_224
+#define CKG_MGF1_SHA3_224 6UL
+#endif
+#ifndef CKG_MGF1_SHA3_256
+#define CKG_MGF1_SHA3_256 7UL
+#endif
+#ifndef CKG_MGF1_SHA3_384
+#define CKG_MGF1_SHA3_384 8UL
+#endif
+#ifndef CKG_MGF1_SHA3_512
+#define CKG_MGF1_SHA3_512 9UL
+#endif
+#ifndef CKD_SHA224_KDF
+#define CKD_SHA224_KDF 5UL
+#endif
+#ifndef CKD_SHA256_KDF
+#define CKD_SHA256_KDF 6UL
+#endif
+#ifndef CKD_SHA384_KDF
+#define CKD_SHA384_KDF 7UL
+#endif
+#ifndef CKD_SHA512_KDF
+#define CKD_SHA512_KDF 8UL
+#endif
+#ifndef CKD_SHA3_224_KDF
+#define CKD_SHA3_224_KDF 0xAUL
+#endif
+#ifndef CKD_SHA3_256_KDF
+#define CKD_SHA3_256_KDF 0xBUL
+#endif
+#ifndef CKD_SHA3_384_KDF
+#define CKD_SHA3_384_KDF 0xCUL
+#endif
+#ifndef CKD_SHA3_512_KDF
+#define CKD_SHA3_512_KDF 0xDUL
+#endif
+#ifndef CKF_HKDF_SALT_NULL
+#define CKF_HKDF_SALT_NULL 1UL
+#endif
+#ifndef CKF_HKDF_SALT_DATA
+#define CKF_HKDF_SALT_DATA 2UL
+#endif
+#ifndef CKF_HKDF_SALT_KEY
+#define CKF_HKDF_SALT_KEY 4UL
+#endif
+#ifndef CKF_MESSAGE_ENCRYPT
+#define CKF_MESSAGE_ENCRYPT 0x2UL
+#endif
+#ifndef CKF_MESSAGE_DECRYPT
+#define CKF_MESSAGE_DECRYPT 0x4UL
+#endif
+#ifndef CKF_MESSAGE_SIGN
+#define CKF_MESSAGE_SIGN 0x8UL
+#endif
+#ifndef CKF_MESSAGE_VERIFY
+#define CKF_MESSAGE_VERIFY 0x10UL
+#endif
+#ifndef CKF_MULTI_MESSAGE
+#define CKF_MULTI_MESSAGE 0x20UL
+#endif
+#ifndef CKF_END_OF_MESSAGE
+#define CKF_END_OF_MESSAGE 1UL
+#endif
+#ifndef CKG_NO_GENERATE
+#define CKG_NO_GENERATE 0UL
+#endif
+#ifndef CKG_GENERATE
+#define CKG_GENERATE 1UL
+#endif
+#ifndef CKG_GENERATE_COUNTER
+#define CKG_GENERATE_COUNTER 2UL
+#endif
+#ifndef CKG_GENERATE_RANDOM
+#define CKG_GENERATE_RANDOM 3UL
+#endif
+#ifndef CKG_GENERATE_COUNTER_XOR
+#define CKG_GENERATE_COUNTER_XOR 4UL
+#endif
+#ifndef CKR_CURVE_NOT_SUPPORTED
+#define CKR_CURVE_NOT_SUPPORTED 0x140UL
+#endif
+#ifndef CKR_PIN_TOO_WEAK
+#define CKR_PIN_TOO_WEAK 0x1B8UL
+#endif
+#ifndef CKR_AEAD_DECRYPT_FAILED
+#define CKR_AEAD_DECRYPT_FAILED 0x35UL
+#endif
+#ifndef CKR_TOKEN_RESOURCE_EXCEEDED
+#define CKR_TOKEN_RESOURCE_EXCEEDED 0x201UL
 #endif
 
 #pragma GCC visibility pop

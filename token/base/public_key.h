@@ -9,10 +9,15 @@ enum key_algorithm {
     KEY_ALGORITHM_NONE,
     KEY_ALGORITHM_RSA,
     KEY_ALGORITHM_EC,
+    KEY_ALGORITHM_EDWARDS,
+    KEY_ALGORITHM_MONTGOMERY,
+    KEY_ALGORITHM_AES,
+    KEY_ALGORITHM_SECRET, /* bytes for HMAC and derivation */
 };
 
 /* RSA: modulus and exponent, big-endian without leading zeros. EC: curve is the
- * DER of ECParameters (a named curve's OID), point is 04 || x || y. spki is the
+ * DER of ECParameters (a named curve's OID), point is 04 || x || y. Edwards and
+ * Montgomery: the same, point being the bytes of RFC 8032 and 7748. spki is the
  * DER SubjectPublicKeyInfo. bits is the size of modulus or field. */
 struct public_key {
     enum key_algorithm algorithm;

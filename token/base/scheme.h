@@ -11,6 +11,7 @@ enum scheme_kind {
     SCHEME_RSA_OAEP,  /* decrypt, encrypt */
     SCHEME_RSA_RAW,   /* input of up to the modulus' size, padded with zeros in front */
     SCHEME_ECDSA,     /* input is a digest, output r || s */
+    SCHEME_EDDSA,     /* input is the whole message (RFC 8032, pure) */
 };
 
 /* hash, mgf_hash and salt_size belong to PSS; hash, mgf_hash and label to OAEP.

@@ -127,6 +127,7 @@ CK_RV operation_set_scheme(EVP_PKEY_CTX *operation, const struct scheme *scheme)
         done = set_oaep(operation, scheme);
         break;
     case SCHEME_ECDSA:
+    case SCHEME_EDDSA:
         done = true;
         break;
     }

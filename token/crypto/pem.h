@@ -39,4 +39,7 @@ CHECKED CK_RV pem_next(struct pem_reader *reader, struct pem_block *ret_block,
 CHECKED CK_RV pem_decode(const struct pem_block *block, struct bytes *ret_content,
                          struct pem_encryption *ret_encryption, struct reason *reason);
 
+/* One block with lines of 64 characters (RFC 7468), appended to `text`. */
+CHECKED CK_RV pem_write(struct bytes *text, const char *label, struct view content);
+
 #endif

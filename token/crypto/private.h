@@ -3,7 +3,7 @@
 #ifndef SIGNET_CRYPTO_PRIVATE_H
 #define SIGNET_CRYPTO_PRIVATE_H
 
-#include "token/base/public_key.h"
+#include "token/base/key_spec.h"
 #include "token/base/reason.h"
 #include "token/base/scheme.h"
 
@@ -24,6 +24,17 @@ CHECKED CK_RV crypto_key_decrypt(struct crypto_key *key, const struct scheme *sc
 /* ECDH: the x coordinate; `point` is 04||x||y, already checked. */
 CHECKED CK_RV crypto_key_derive(struct crypto_key *key, struct view point,
                                 struct bytes *ret_secret);
+
+/* A new key; CKR_KEY_SIZE_RANGE, CKR_CURVE_NOT_SUPPORTED for what OpenSSL lacks. */
+CHECKED CK_RV crypto_key_generate(const struct key_spec *spec, struct crypto_key **ret_key);
+
+/* From parts and back. What is missing in them (CRT numbers, the point) is computed;
+ * CKR_ATTRIBUTE_VALUE_INVALID if they do not fit together. */
+CHECKED CK_RV crypto_key_from_parts(const struct private_parts *parts, struct crypto_key **ret_key);
+CHECKED CK_RV crypto_key_to_parts(const struct crypto_key *key, struct private_parts *ret_parts);
+
+/* PKCS #8 PrivateKeyInfo, DER. */
+CHECKED CK_RV crypto_key_to_pkcs8(const struct crypto_key *key, struct bytes *ret_der);
 
 /* Loads the key that `uri` (a path or a URI of the provider) names through the
  * OpenSSL provider `provider`, in a library context of its own with that

@@ -10,6 +10,9 @@
  * what is malformed or cannot be understood. */
 CHECKED CK_RV tss2_decode(struct view der, struct tpm_key_file **ret_key, struct reason *reason);
 
+/* The DER of a key; policies cannot be written. */
+CHECKED CK_RV tss2_encode(const struct tpm_key_file *key, struct bytes *ret_der);
+
 /* NULL is fine. */
 void tss2_free(struct tpm_key_file *key);
 

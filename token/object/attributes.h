@@ -40,6 +40,14 @@ struct view attributes_value(const struct attributes *attributes, CK_ATTRIBUTE_T
 
 CHECKED CK_RV attributes_copy(struct attributes *attributes, const struct attributes *from);
 
+/* All of a set as one piece of bytes, and a set that borrows it (until it is changed:
+ * then it is copied). CKR_DATA_INVALID for bytes that are no such piece. */
+CHECKED CK_RV attributes_pack(const struct attributes *attributes, struct bytes *ret_packed);
+CHECKED CK_RV attributes_unpack(struct view packed, struct attributes *ret_attributes);
+
+/* Takes one out, wiping its value; harmless if it is not there. */
+void attributes_remove(struct attributes *attributes, CK_ATTRIBUTE_TYPE type);
+
 /* Wipes and frees the contents, not the struct. */
 void attributes_clear(struct attributes *attributes);
 

@@ -7,9 +7,11 @@
 
 /* How an object comes to be: which rules apply to its template. */
 enum schema_origin {
-    SCHEMA_CREATE, /* C_CreateObject */
-    SCHEMA_DERIVE, /* C_DeriveKey: the value comes from the mechanism */
-    SCHEMA_OWN,    /* the module itself, from files: may set everything */
+    SCHEMA_CREATE,   /* C_CreateObject */
+    SCHEMA_GENERATE, /* C_GenerateKey, C_GenerateKeyPair: the key comes from the mechanism */
+    SCHEMA_UNWRAP,   /* C_UnwrapKey: the key comes out of the wrapping */
+    SCHEMA_DERIVE,   /* C_DeriveKey: the value comes from the mechanism */
+    SCHEMA_OWN,      /* the module itself, from files: may set everything */
 };
 
 /* Checks a template (borrowed) and makes the object's attributes of it, defaults

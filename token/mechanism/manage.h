@@ -1,0 +1,30 @@
+/* Making, wrapping and deriving keys: what the rows of these mechanisms do. */
+#ifndef SIGNET_MECHANISM_MANAGE_H
+#define SIGNET_MECHANISM_MANAGE_H
+
+#include "token/base/key_spec.h"
+#include "token/mechanism/mechanism.h"
+
+/* The key type (CKK_) that a generation mechanism makes, CK_UNAVAILABLE_INFORMATION
+ * for any other mechanism. The parameter must be empty, else
+ * CKR_MECHANISM_PARAM_INVALID. */
+CK_KEY_TYPE mechanism_generates(const struct mechanism *mechanism);
+
+/* Wraps `plain` (a secret key's value, or PKCS #8) with a public key or a secret key
+ * (one of the two is NULL). CKR_KEY_SIZE_RANGE for what does not fit. */
+CHECKED CK_RV mechanism_wrap(const CK_MECHANISM *given, const struct public_key *public_key,
+                             struct key *secret_key, struct view plain, struct bytes *ret_wrapped);
+/* The length that it would have, without wrapping. */
+CHECKED CK_RV mechanism_wrapped_size(const CK_MECHANISM *given, const struct public_key *public_key,
+                                     size_t plain_size, size_t *ret_size);
+/* Unwraps with a private or secret key. CKR_WRAPPED_KEY_INVALID,
+ * CKR_WRAPPED_KEY_LEN_RANGE. The caller wipes the result. */
+CHECKED CK_RV mechanism_unwrap(const CK_MECHANISM *given, struct key *key, struct view wrapped,
+                               struct bytes *ret_plain);
+
+/* Derives a secret of `size` bytes (0: what the mechanism gives by itself) from a
+ * private key (ECDH) or a secret key (HKDF). The caller wipes the result. */
+CHECKED CK_RV mechanism_derive(const CK_MECHANISM *given, struct key *key, size_t size,
+                               struct bytes *ret_secret);
+
+#endif
