@@ -22,6 +22,7 @@ void object_free(struct object *object)
         return;
     attributes_clear(&object->attributes);
     public_key_clear(&object->public_key);
+    bytes_free(&object->key_id);
     key_unref(object->key);
     free(object);
 }
