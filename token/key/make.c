@@ -5,6 +5,7 @@
 
 #include "token/base/log.h"
 #include "token/crypto/curve.h"
+#include "token/crypto/digest.h"
 #include "token/crypto/mac.h"
 #include "token/crypto/software_key.h"
 #include "token/key/openssl_key.h"
@@ -171,6 +172,16 @@ CK_RV key_generate(struct vault *vault, const struct key_spec *spec, struct view
                                           : refuse(&kind, rv);
 }
 
+/* TPM 2.0 Part 1, 16: the name algorithm and its hash of the public area. */
+static CK_RV name_of(struct view public, struct bytes *ret_name)
+{
+    uint8_t name[2 + HASH_MAX_SIZE] = {0x00, 0x0b};
+    if (public.size < 2)
+        return CKR_GENERAL_ERROR;
+    CK_RV rv = crypto_hash(HASH_SHA256, view_of(public.data + 2, public.size - 2), name + 2);
+    return rv != CKR_OK ? rv : bytes_copy(ret_name, view_of(name, 2 + hash_size(HASH_SHA256)));
+}
+
 /* The root's public half encrypts the duplicate here; the TPM unwraps it. */
 static CK_RV import_in_tpm(struct vault *vault, const struct private_parts *parts,
                            struct view unique, struct key **ret_key)
@@ -185,8 +196,9 @@ static CK_RV import_in_tpm(struct vault *vault, const struct private_parts *part
     struct bytes secret CLEANUP(bytes_free) = {0};
     CK_RV rv = authorize(vault, unique, &auth);
     if (rv == CKR_OK)
-        rv = tpm_import_structures(parts, view_of(auth.value, auth.size), &public, &name,
-                                   &sensitive);
+        rv = tpm_import_structures(parts, view_of(auth.value, auth.size), &public, &sensitive);
+    if (rv == CKR_OK)
+        rv = name_of(bytes_view(&public), &name);
     if (rv == CKR_OK)
         rv = tpm_root_read(vault->tpm, &root);
     if (rv == CKR_OK)

@@ -137,7 +137,8 @@ static CK_RV open_tpm_file(struct opening *opening)
     if (rv != CKR_OK)
         return rv;
     struct reason inner = {0};
-    rv = tpm_key_from_file(tpm, opening->key_file.tpm_key, tpm_key_protection(opening->description->protection),
+    rv = tpm_key_from_file(tpm, opening->key_file.tpm_key,
+                           tpm_key_protection(opening->description->protection),
                            &opening->material.key, &inner);
     tpm_release(tpm);
     if (rv != CKR_OK)
@@ -154,7 +155,8 @@ static CK_RV open_tpm_handle(struct opening *opening)
     CK_RV rv = tpm_acquire(opening->description->tpm, &tpm);
     if (rv != CKR_OK)
         return rv;
-    rv = tpm_key_from_handle(tpm, opening->description->handle, tpm_key_protection(opening->description->protection), public_key,
+    rv = tpm_key_from_handle(tpm, opening->description->handle,
+                             tpm_key_protection(opening->description->protection), public_key,
                              &opening->material.key, opening->reason);
     tpm_release(tpm);
     return rv;

@@ -30,7 +30,7 @@ struct key {
     unsigned references;
     bool needs_login;
     bool logged_in;
-    bool refused; /* its authorisation was refused: it is not sent again */
+    bool refused;  /* its authorisation was refused: it is not sent again */
     bool in_token; /* of a token directory: no login of its own */
     struct public_key public_key;
     struct certificate *certificates;

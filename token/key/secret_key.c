@@ -27,10 +27,9 @@ static CK_RV secret_value(struct key *key, struct bytes *ret_value)
 {
     struct secret_key *self = secret(key);
     struct bytes value = {0};
-    CK_RV rv = self->vault
-                   ? vault_decrypt_key(self->vault, PURPOSE, bytes_view(&self->unique),
-                                       bytes_view(&self->content), &value)
-                   : bytes_copy(&value, bytes_view(&self->content));
+    CK_RV rv = self->vault ? vault_decrypt_key(self->vault, PURPOSE, bytes_view(&self->unique),
+                                               bytes_view(&self->content), &value)
+                           : bytes_copy(&value, bytes_view(&self->content));
     if (rv == CKR_OK)
         *ret_value = value;
     return rv;

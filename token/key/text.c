@@ -1,5 +1,6 @@
 /* Keys and certificates as the PEM of entry files and of files dropped in. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "token/crypto/decode.h"
 #include "token/crypto/pem.h"

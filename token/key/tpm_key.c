@@ -144,8 +144,7 @@ static bool can(const struct key *key, enum key_use use, const struct scheme *sc
 
 static CK_RV raw(struct kept_key *self, struct view block, struct bytes *ret_result)
 {
-    return tpm_key_decrypt(self->tpm_key, self->auth, SCHEME_RSA_RAW,
-                           HASH_NONE, block, ret_result);
+    return tpm_key_decrypt(self->tpm_key, self->auth, SCHEME_RSA_RAW, HASH_NONE, block, ret_result);
 }
 
 /* TPM2_Sign takes digests of hashes that the TPM has, and every TPM has SHA-1 and
@@ -160,8 +159,8 @@ static CK_RV sign_pkcs1(struct kept_key *self, struct view input, struct bytes *
     bool common = known && (hash == HASH_SHA1 || hash == HASH_SHA256);
     bool by_tpm = known && can_scheme(abilities, abilities.sign, &wanted);
     if (by_tpm && (common || !can_raw(abilities)))
-        return tpm_key_sign(self->tpm_key, self->auth, SCHEME_RSA_PKCS1, hash,
-                            digest, ret_signature);
+        return tpm_key_sign(self->tpm_key, self->auth, SCHEME_RSA_PKCS1, hash, digest,
+                            ret_signature);
     if (!can_raw(abilities))
         return known ? CKR_KEY_FUNCTION_NOT_PERMITTED : CKR_DATA_INVALID;
     struct bytes block CLEANUP(bytes_free) = {0};
@@ -181,8 +180,8 @@ static CK_RV sign_pss(struct kept_key *self, const struct scheme *scheme, struct
         CK_RV rv = crypto_pad_pss(scheme, digest, self->key.public_key.bits, &block);
         return rv != CKR_OK ? rv : raw(self, bytes_view(&block), ret_signature);
     }
-    CK_RV rv = tpm_key_sign(self->tpm_key, self->auth, SCHEME_RSA_PSS,
-                            scheme->hash, digest, &block);
+    CK_RV rv =
+        tpm_key_sign(self->tpm_key, self->auth, SCHEME_RSA_PSS, scheme->hash, digest, &block);
     if (rv == CKR_OK)
         rv = crypto_verify(&self->key.public_key, scheme, digest, bytes_view(&block));
     if (rv == CKR_SIGNATURE_INVALID) {
@@ -215,8 +214,8 @@ static CK_RV sign_ecdsa(struct kept_key *self, struct view digest, struct bytes 
         return CKR_DATA_LEN_RANGE;
     uint8_t padded[HASH_MAX_SIZE] = {0};
     memcpy(padded + width - kept, digest.data, kept);
-    return tpm_key_sign(self->tpm_key, self->auth, SCHEME_ECDSA, hash,
-                        view_of(padded, size), ret_signature);
+    return tpm_key_sign(self->tpm_key, self->auth, SCHEME_ECDSA, hash, view_of(padded, size),
+                        ret_signature);
 }
 
 static CK_RV sign_raw(struct kept_key *self, struct view input, struct bytes *ret_signature)
@@ -260,10 +259,9 @@ static CK_RV decrypt_oaep(struct kept_key *self, const struct scheme *scheme, st
     bool common = scheme->hash == HASH_SHA1 || scheme->hash == HASH_SHA256;
     bool by_tpm = common && scheme->mgf_hash == scheme->hash && scheme->label.size == 0;
     if (by_tpm || !can_raw(tpm_key_abilities(self->tpm_key)))
-        return scheme->label.size
-                   ? CKR_MECHANISM_PARAM_INVALID
-                   : tpm_key_decrypt(self->tpm_key, self->auth,
-                                     SCHEME_RSA_OAEP, scheme->hash, cipher, ret_plain);
+        return scheme->label.size ? CKR_MECHANISM_PARAM_INVALID
+                                  : tpm_key_decrypt(self->tpm_key, self->auth, SCHEME_RSA_OAEP,
+                                                    scheme->hash, cipher, ret_plain);
     struct bytes block CLEANUP(bytes_free) = {0};
     CK_RV rv = raw(self, cipher, &block);
     return rv != CKR_OK ? rv : crypto_unpad_oaep(scheme, bytes_view(&block), ret_plain);
@@ -280,10 +278,9 @@ static CK_RV decrypt(struct key *key, const struct scheme *scheme, struct view c
     CK_RV rv = authorize(self);
     if (rv != CKR_OK)
         return rv;
-    rv = scheme->kind == SCHEME_RSA_OAEP
-             ? decrypt_oaep(self, scheme, cipher, ret_plain)
-             : tpm_key_decrypt(self->tpm_key, self->auth, scheme->kind, HASH_NONE, cipher,
-                               ret_plain);
+    rv = scheme->kind == SCHEME_RSA_OAEP ? decrypt_oaep(self, scheme, cipher, ret_plain)
+                                         : tpm_key_decrypt(self->tpm_key, self->auth, scheme->kind,
+                                                           HASH_NONE, cipher, ret_plain);
     if (rv == CKR_DATA_INVALID || rv == CKR_DATA_LEN_RANGE)
         return CKR_ENCRYPTED_DATA_INVALID;
     return rv;

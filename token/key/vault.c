@@ -184,8 +184,7 @@ static CK_RV join(const char *label, struct view data, struct bytes *message)
     return rv != CKR_OK ? rv : bytes_append(message, data, MESSAGE_MAX_SIZE);
 }
 
-CK_RV vault_derive(struct view key, const char *label, struct view data,
-                   uint8_t out[HASH_MAX_SIZE])
+CK_RV vault_derive(struct view key, const char *label, struct view data, uint8_t out[HASH_MAX_SIZE])
 {
     struct bytes message CLEANUP(bytes_free) = {0};
     CK_RV rv = join(label, data, &message);
@@ -200,9 +199,9 @@ bool vault_makes_open_keys(const struct vault *vault)
 CK_RV vault_key_auth(struct vault *vault, struct view unique, uint8_t out[HASH_MAX_SIZE])
 {
     CK_RV rv = vault_ensure_open(vault);
-    return rv != CKR_OK ? rv
-                        : vault_derive(secret_view(vault->secret), "signet key authorisation",
-                                       unique, out);
+    return rv != CKR_OK
+               ? rv
+               : vault_derive(secret_view(vault->secret), "signet key authorisation", unique, out);
 }
 
 /* The key for a purpose, and what its cipher texts are bound to. */

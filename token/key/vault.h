@@ -90,8 +90,8 @@ bool vault_is_open(const struct vault *vault);
 /* Wipes the secret. */
 void vault_close(struct vault *vault);
 
-/* While open (or opened by itself), else CKR_USER_NOT_LOGGED_IN. Encryption is AES-256-GCM under a key for
- * `purpose`, bound to it and to `unique`; what was changed or is another's is
+/* While open (or opened by itself), else CKR_USER_NOT_LOGGED_IN. Encryption is AES-256-GCM under a
+ * key for `purpose`, bound to it and to `unique`; what was changed or is another's is
  * CKR_DATA_INVALID. The caller wipes plain text. */
 CHECKED CK_RV vault_encrypt(struct vault *vault, const char *purpose, struct view unique,
                             struct view plain, struct bytes *ret_cipher);

@@ -123,14 +123,6 @@ static CK_RV derive_pin(const struct vault_seal *seal, struct view pin, struct p
     return rv;
 }
 
-static CK_RV derive_counter(struct vault *vault, uint8_t auth[HASH_MAX_SIZE])
-{
-    CK_RV rv = vault_ensure_open(vault);
-    return rv != CKR_OK ? rv
-                        : vault_derive(secret_view(vault->secret), "signet counter",
-                                       (struct view){0}, auth);
-}
-
 static enum tpm_seal_role role_of(enum vault_user user)
 {
     return user == VAULT_SO ? TPM_SEAL_SO : TPM_SEAL_USER;
@@ -156,15 +148,14 @@ CK_RV vault_seal(struct vault *vault, enum vault_user user, struct view pin, uin
         return CKR_PIN_LEN_RANGE;
     struct vault_seal seal CLEANUP(vault_seal_clear) = {.open = !pin.data};
     struct pin_auth auth CLEANUP(pin_auth_wipe) = {{0}, {0}};
-    uint8_t counter[HASH_MAX_SIZE];
     struct tpm_seal_request request = {
         .token = bytes_view(&vault->token),
         .role = role_of(user),
-        .counter_auth = view_of(counter, VAULT_AUTH_SIZE),
         .try_limit = try_limit,
         .protection = vault->protection,
+        .hash = crypto_hash,
     };
-    CK_RV rv = derive_counter(vault, counter);
+    CK_RV rv = vault_ensure_open(vault);
     request.secret = secret_view(vault->secret);
     if (rv == CKR_OK)
         rv = crypto_random(seal.salt, sizeof(seal.salt));
@@ -172,7 +163,6 @@ CK_RV vault_seal(struct vault *vault, enum vault_user user, struct view pin, uin
         rv = derive_pin(&seal, pin, &auth, &request.auth);
     if (rv == CKR_OK)
         rv = make(vault, &request, old, &seal);
-    explicit_bzero(counter, sizeof(counter));
     if (rv != CKR_OK)
         return rv;
     *ret_seal = seal;
@@ -180,24 +170,19 @@ CK_RV vault_seal(struct vault *vault, enum vault_user user, struct view pin, uin
     return CKR_OK;
 }
 
-CK_RV vault_commit(struct vault *vault, UNUSED enum vault_user user, const struct vault_seal *seal,
+CK_RV vault_commit(struct vault *vault, enum vault_user user, const struct vault_seal *seal,
                    const struct vault_seal *old)
 {
     if (!old || !old->present)
         return CKR_OK;
-    uint8_t counter[HASH_MAX_SIZE];
     struct tpm_seal of_new CLEANUP(tpm_seal_clear) = {0};
     struct tpm_seal of_old CLEANUP(tpm_seal_clear) = {0};
     CK_RV rv = to_tpm(seal, &of_new);
     if (rv == CKR_OK)
         rv = to_tpm(old, &of_old);
-    if (rv == CKR_OK)
-        rv = derive_counter(vault, counter);
-    if (rv == CKR_OK)
-        rv = tpm_seal_commit(vault->tpm, &of_new, &of_old, view_of(counter, VAULT_AUTH_SIZE),
-                             vault->protection);
-    explicit_bzero(counter, sizeof(counter));
-    return rv;
+    return rv != CKR_OK ? rv
+                        : tpm_seal_commit(vault->tpm, &of_new, &of_old, bytes_view(&vault->token),
+                                          role_of(user));
 }
 
 CK_RV vault_discard(struct vault *vault, enum vault_user user, const struct vault_seal *seal)
@@ -206,9 +191,9 @@ CK_RV vault_discard(struct vault *vault, enum vault_user user, const struct vaul
         return CKR_OK;
     struct tpm_seal of_tpm CLEANUP(tpm_seal_clear) = {0};
     CK_RV rv = to_tpm(seal, &of_tpm);
-    return rv != CKR_OK ? rv
-                        : tpm_seal_remove(vault->tpm, &of_tpm, bytes_view(&vault->token),
-                                          role_of(user));
+    return rv != CKR_OK
+               ? rv
+               : tpm_seal_remove(vault->tpm, &of_tpm, bytes_view(&vault->token), role_of(user));
 }
 
 static CK_RV unseal(struct vault *vault, enum vault_user user, const struct vault_seal *seal,
