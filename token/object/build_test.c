@@ -34,7 +34,7 @@ static struct public_key ec_key(void)
 
 static void assert_text(const struct object *object, CK_ATTRIBUTE_TYPE type, const char *text)
 {
-    assert_non_null(attributes_find(&object->attributes, type));
+    assert_true(attributes_has(&object->attributes, type));
     assert_view(attributes_value(&object->attributes, type), text);
 }
 

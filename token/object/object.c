@@ -33,14 +33,14 @@ static CK_RV get_one(const struct object *object, CK_ATTRIBUTE *wanted)
     wanted->ulValueLen = CK_UNAVAILABLE_INFORMATION;
     if (schema_is_hidden(&object->attributes, wanted->type))
         return CKR_ATTRIBUTE_SENSITIVE;
-    const struct attribute *attribute = attributes_find(&object->attributes, wanted->type);
-    if (!attribute)
+    if (!attributes_has(&object->attributes, wanted->type))
         return CKR_ATTRIBUTE_TYPE_INVALID;
-    if (wanted->pValue && room < attribute->value.size)
+    struct view value = attributes_value(&object->attributes, wanted->type);
+    if (wanted->pValue && room < value.size)
         return CKR_BUFFER_TOO_SMALL;
-    if (wanted->pValue && attribute->value.size)
-        memcpy(wanted->pValue, attribute->value.data, attribute->value.size);
-    wanted->ulValueLen = attribute->value.size;
+    if (wanted->pValue && value.size)
+        memcpy(wanted->pValue, value.data, value.size);
+    wanted->ulValueLen = value.size;
     return CKR_OK;
 }
 
@@ -58,9 +58,10 @@ CK_RV object_get(const struct object *object, CK_ATTRIBUTE *template, CK_ULONG c
 bool object_matches(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++) {
-        const struct attribute *attribute = attributes_find(&object->attributes, template[i].type);
-        if (!attribute || schema_is_hidden(&object->attributes, template[i].type) ||
-            !view_equal(bytes_view(&attribute->value),
+        CK_ATTRIBUTE_TYPE type = template[i].type;
+        if (!attributes_has(&object->attributes, type) ||
+            schema_is_hidden(&object->attributes, type) ||
+            !view_equal(attributes_value(&object->attributes, type),
                         view_of(template[i].pValue, template[i].ulValueLen)))
             return false;
     }
@@ -69,10 +70,7 @@ bool object_matches(const struct object *object, const CK_ATTRIBUTE *template, C
 
 CK_ULONG object_size(const struct object *object)
 {
-    CK_ULONG size = sizeof(*object);
-    for (size_t i = 0; i < object->attributes.count; i++)
-        size += sizeof(struct attribute) + object->attributes.list[i].value.size;
-    return size;
+    return sizeof(*object) + object->attributes.size;
 }
 
 CK_OBJECT_CLASS object_class(const struct object *object)

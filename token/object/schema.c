@@ -210,8 +210,8 @@ static CK_RV take_identity(const CK_ATTRIBUTE *template, CK_ULONG count,
             continue;
         if (!template[i].pValue || template[i].ulValueLen != sizeof(CK_ULONG))
             return CKR_ATTRIBUTE_VALUE_INVALID;
-        const struct attribute *present = attributes_find(attributes, type);
-        if (present && !view_equal(bytes_view(&present->value), template_value(&template[i])))
+        if (attributes_has(attributes, type) &&
+            !view_equal(attributes_value(attributes, type), template_value(&template[i])))
             return CKR_TEMPLATE_INCONSISTENT;
         CK_RV rv = attributes_set(attributes, type, template_value(&template[i]));
         if (rv != CKR_OK)
@@ -228,9 +228,8 @@ static CK_RV take_attribute(enum schema_origin origin, const CK_ATTRIBUTE *attri
         return is_known(attribute->type) ? CKR_TEMPLATE_INCONSISTENT : CKR_ATTRIBUTE_TYPE_INVALID;
     if (!value_fits(row, attribute))
         return CKR_ATTRIBUTE_VALUE_INVALID;
-    const struct attribute *present = attributes_find(attributes, attribute->type);
-    if (present)
-        return view_equal(bytes_view(&present->value), template_value(attribute))
+    if (attributes_has(attributes, attribute->type))
+        return view_equal(attributes_value(attributes, attribute->type), template_value(attribute))
                    ? CKR_OK
                    : CKR_TEMPLATE_INCONSISTENT;
     if (row->rules & NEVER_GIVEN)
@@ -246,7 +245,7 @@ static CK_RV fill_in(enum schema_origin origin, unsigned bits, struct attributes
 {
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct row *row = &rows[i];
-        if (!row_applies(row, bits) || attributes_find(attributes, row->type))
+        if (!row_applies(row, bits) || attributes_has(attributes, row->type))
             continue;
         CK_RV rv = CKR_OK;
         if (row->rules & REQUIRED_ON_CREATE &&
@@ -271,19 +270,22 @@ static CK_RV build(enum schema_origin origin, const CK_ATTRIBUTE *template, CK_U
     CK_RV rv = take_identity(template, count, attributes);
     if (rv != CKR_OK)
         return rv;
-    if (!attributes_find(attributes, CKA_CLASS))
+    if (!attributes_has(attributes, CKA_CLASS))
         return CKR_TEMPLATE_INCOMPLETE;
     unsigned bits = object_bits(attributes);
     if (!(bits & ON_ALL))
         return CKR_ATTRIBUTE_VALUE_INVALID;
-    for (size_t i = 0; i < attributes->count; i++)
-        if (!find_row(attributes->list[i].type, bits))
+    for (size_t i = 0; i < attributes->count; i++) {
+        CK_ATTRIBUTE_TYPE type;
+        (void)attributes_at(attributes, i, &type);
+        if (!find_row(type, bits))
             return CKR_TEMPLATE_INCONSISTENT;
+    }
     for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++)
         if (template[i].type != CKA_CLASS && template[i].type != CKA_KEY_TYPE)
             rv = take_attribute(origin, &template[i], bits, attributes);
     if (rv == CKR_OK && bits & (ON_PUBLIC | ON_PRIVATE) && !(bits & (FOR_RSA | FOR_EC)) &&
-        attributes_find(attributes, CKA_KEY_TYPE))
+        attributes_has(attributes, CKA_KEY_TYPE))
         return CKR_ATTRIBUTE_VALUE_INVALID;
     return rv != CKR_OK ? rv : fill_in(origin, bits, attributes);
 }

@@ -73,15 +73,15 @@ static void free_template(CK_ATTRIBUTE *template, CK_ULONG count)
 static void read_all(const struct object *object)
 {
     for (size_t i = 0; i < object->attributes.count; i++) {
-        const struct attribute *attribute = &object->attributes.list[i];
-        CK_ATTRIBUTE ask = {.type = attribute->type};
+        CK_ATTRIBUTE ask = {0};
+        struct view value = attributes_at(&object->attributes, i, &ask.type);
         CK_RV rv = object_get(object, &ask, 1);
-        if (schema_is_hidden(&object->attributes, attribute->type)) {
+        if (schema_is_hidden(&object->attributes, ask.type)) {
             check(rv == CKR_ATTRIBUTE_SENSITIVE && ask.ulValueLen == CK_UNAVAILABLE_INFORMATION);
             continue;
         }
-        check(rv == CKR_OK && ask.ulValueLen == attribute->value.size);
-        ask.pValue = attribute->value.data;
+        check(rv == CKR_OK && ask.ulValueLen == value.size);
+        ask.pValue = (void *)(uintptr_t)value.data;
         check(object_matches(object, &ask, 1));
     }
 }
