@@ -101,6 +101,30 @@ static UNUSED bool all_poison(const void *object, size_t size)
     return true;
 }
 
+/* The bytes of hexadecimal digits, to be freed. */
+static UNUSED struct bytes from_hex(const char *hex)
+{
+    struct bytes bytes = {0};
+    assert_int_equal(bytes_alloc(&bytes, strlen(hex) / 2), CKR_OK);
+    for (size_t i = 0; i < bytes.size; i++)
+        assert_int_equal(sscanf(hex + 2 * i, "%2hhx", &bytes.data[i]), 1);
+    return bytes;
+}
+
+static UNUSED void check_hex(struct view actual, const char *hex, const char *file, int line)
+{
+    struct bytes expected = from_hex(hex);
+    if (!view_equal(actual, bytes_view(&expected))) {
+        for (size_t i = 0; i < actual.size; i++)
+            fprintf(stderr, "%02x", actual.data[i]);
+        fprintf(stderr, " instead of %s, %s:%d\n", hex, file, line);
+        fail();
+    }
+    bytes_free(&expected);
+}
+
+#define assert_hex_equal(actual, hex) check_hex((actual), (hex), __FILE__, __LINE__)
+
 #define assert_view_equal(a, b) assert_true(view_equal((a), (b)))
 
 #define assert_contains(text, part)                                                                \
