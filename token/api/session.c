@@ -17,6 +17,8 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
         rv = CKR_ARGUMENTS_BAD;
     else if (!(flags & CKF_SERIAL_SESSION))
         rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+    else if (!(flags & CKF_RW_SESSION) && token->login == TOKEN_SO)
+        rv = CKR_SESSION_READ_WRITE_SO_EXISTS;
     /* Read/write sessions of a write-protected token open: OpenSSH insists. */
     if (rv == CKR_OK) {
         struct module *module = guard_registry_take();
@@ -123,13 +125,12 @@ CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    /* NULL would ask for a PIN pad, which this token has not. */
     if (user > CKU_CONTEXT_SPECIFIC)
         rv = CKR_USER_TYPE_INVALID;
-    else if (!pin)
+    else if (!pin && pin_len)
         rv = CKR_ARGUMENTS_BAD;
     else
-        rv = token_login(session->token, user, view_of(pin, pin_len));
+        rv = session_login(session, user, (struct view){.data = pin, .size = pin_len});
     guard_leave(session->token);
     return rv;
 }

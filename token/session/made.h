@@ -18,6 +18,13 @@ struct made {
     struct key_spec generate;
 };
 
+/* The longest secret key, in bytes. */
+#define MADE_MAX_SECRET 4096
+
+/* Takes the CKA_VALUE of a secret key out of the attributes and says its length there.
+ * CKR_ATTRIBUTE_VALUE_INVALID for a length that the key type has not. */
+CHECKED CK_RV made_take_secret(struct made *made);
+
 /* Wipes and frees the contents; zeroed is fine. */
 void made_clear(struct made *made);
 

@@ -63,6 +63,9 @@ CHECKED CK_RV token_set_serial(struct token *token, struct view identity);
 CHECKED CK_RV token_login(struct token *token, CK_USER_TYPE user, struct view pin);
 CHECKED CK_RV token_logout(struct token *token);
 
+/* C_InitToken. CKR_TOKEN_WRITE_PROTECTED for an exported key. */
+CHECKED CK_RV token_initialise(struct token *token, struct view pin, struct view label);
+
 /* Asks the one who is logged in again: for CKA_ALWAYS_AUTHENTICATE. */
 CHECKED CK_RV token_check_pin(struct token *token, struct view pin);
 
