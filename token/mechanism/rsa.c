@@ -1,6 +1,6 @@
+#include "token/mechanism/rsa.h"
 #include "token/crypto/padding.h"
 #include "token/crypto/public.h"
-#include "token/mechanism/rsa.h"
 #include "token/mechanism/running.h"
 
 static size_t block(const struct job *job)

@@ -21,7 +21,7 @@ struct job {
     struct crypto_mac *mac;
     struct crypto_cipher *cipher;
     size_t mac_size;
-    uint64_t blocks_left; /* that the counter of AES-CTR has, as bytes; 0: not counted */
+    uint64_t bytes_left; /* that the counter of AES-CTR allows */
     struct bytes input;
     size_t input_size;
 };
