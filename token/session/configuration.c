@@ -32,6 +32,9 @@ static const struct {
     {"slot description", IN_SECTION},
     {"pin", IN_SECTION},
     {"token directory", IN_SECTION},
+    {"sealed keys", IN_SECTION},
+    {"user tries", IN_SECTION},
+    {"so tries", IN_SECTION},
     {"bus protection", IN_BOTH},
 };
 

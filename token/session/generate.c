@@ -14,8 +14,6 @@ static CK_RV check_mechanism(const struct token *token, const CK_MECHANISM *give
     const struct mechanism *row = mechanism_find(given->mechanism);
     if (!(token_mechanism_flags(token, row) & operation))
         return CKR_MECHANISM_INVALID;
-    if (given->ulParameterLen)
-        return CKR_MECHANISM_PARAM_INVALID;
     *ret_type = mechanism_generates(row);
     return *ret_type != CK_UNAVAILABLE_INFORMATION ? CKR_OK : CKR_MECHANISM_INVALID;
 }
@@ -28,10 +26,10 @@ static CK_RV build(struct session *session, CK_OBJECT_CLASS class, CK_KEY_TYPE t
     if (rv == CKR_OK)
         rv = attributes_set_ulong(&preset, CKA_KEY_TYPE, type);
     if (rv == CKR_OK)
-        rv = schema_build(SCHEMA_GENERATE, template.attributes, template.count, &preset,
-                          &made->attributes);
+        rv = schema_build(made_origin(session, SCHEMA_GENERATE), template.attributes,
+                          template.count, &preset, &made->attributes);
     if (rv == CKR_OK)
-        rv = schema_complete_key(&made->attributes, SCHEMA_GENERATE, mechanism);
+        rv = schema_complete_key(&made->attributes, SCHEMA_GENERATE, mechanism, NULL);
     return rv != CKR_OK ? rv : made_check_place(session, &made->attributes);
 }
 
@@ -49,6 +47,8 @@ CK_RV manage_generate_pair(struct session *session, const CK_MECHANISM *mechanis
         rv = build(session, CKO_PRIVATE_KEY, type, mechanism->mechanism, private, &made[0]);
     if (rv == CKR_OK)
         rv = material_spec(&made[1].attributes, &made[0].generate);
+    if (rv == CKR_OK)
+        rv = mechanism_check_generation(mechanism, &made[0].generate);
     if (rv == CKR_OK)
         rv = made_place(session, made, 2, handles);
     made_clear(&made[0]);
@@ -72,8 +72,8 @@ CK_RV manage_generate(struct session *session, const CK_MECHANISM *mechanism,
                    (struct manage_template){template, count}, &made);
     if (rv == CKR_OK)
         rv = material_spec(&made.attributes, &spec);
-    if (rv == CKR_OK && (!spec.bits || spec.bits / 8 > MADE_MAX_SECRET))
-        rv = CKR_KEY_SIZE_RANGE;
+    if (rv == CKR_OK)
+        rv = mechanism_check_generation(mechanism, &spec);
     if (rv == CKR_OK)
         rv = bytes_alloc(&made.value, spec.bits / 8);
     if (rv == CKR_OK)

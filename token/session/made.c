@@ -22,6 +22,11 @@ void made_clear(struct made *made)
     key_spec_clear(&made->generate);
 }
 
+enum schema_origin made_origin(const struct session *session, enum schema_origin origin)
+{
+    return session->token->login == TOKEN_SO ? origin | SCHEMA_BY_SO : origin;
+}
+
 CK_RV made_check_place(const struct session *session, const struct attributes *attributes)
 {
     const struct token *token = session->token;

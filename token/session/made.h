@@ -4,6 +4,7 @@
 #define SIGNET_SESSION_MADE_H
 
 #include "token/key/make.h"
+#include "token/object/schema.h"
 #include "token/session/session.h"
 
 /* attributes are whole but for CKA_UNIQUE_ID. Of a key there is one of: `key` (a
@@ -27,6 +28,9 @@ CHECKED CK_RV made_take_secret(struct made *made);
 
 /* Wipes and frees the contents; zeroed is fine. */
 void made_clear(struct made *made);
+
+/* The rules for a template of this session: the SO may do a little more. */
+enum schema_origin made_origin(const struct session *session, enum schema_origin origin);
 
 /* May an object with these attributes be made in this session now (PKCS#11 table 6)? */
 CHECKED CK_RV made_check_place(const struct session *session, const struct attributes *attributes);

@@ -86,11 +86,13 @@ CK_RV objects_create(struct session *session, const CK_ATTRIBUTE *template, CK_U
                      CK_OBJECT_HANDLE *ret_handle)
 {
     struct made made CLEANUP(made_clear) = {0};
-    CK_RV rv = schema_build(SCHEMA_CREATE, template, count, NULL, &made.attributes);
+    CK_RV rv = schema_build(made_origin(session, SCHEMA_CREATE), template, count, NULL, &made.attributes);
     if (rv == CKR_OK)
         rv = made_check_place(session, &made.attributes);
     if (rv == CKR_OK)
         rv = complete(&made);
+    if (rv == CKR_OK)
+        rv = schema_complete_key(&made.attributes, SCHEMA_CREATE, CK_UNAVAILABLE_INFORMATION, NULL);
     return rv != CKR_OK ? rv : made_place(session, &made, 1, ret_handle);
 }
 
@@ -136,7 +138,7 @@ CK_RV objects_copy(struct session *session, CK_OBJECT_HANDLE handle, const CK_AT
     if (rv == CKR_OK)
         rv = loosen(&made.attributes, from);
     if (rv == CKR_OK)
-        rv = schema_change(&made.attributes, template, count, true);
+        rv = schema_change(&made.attributes, template, count, made_origin(session, SCHEMA_COPY));
     if (rv == CKR_OK)
         rv = made_check_place(session, &made.attributes);
     if (rv == CKR_OK)
@@ -166,7 +168,8 @@ static CK_RV change_here(struct token *token, struct object *object, const CK_AT
                          CK_ULONG count)
 {
     token_unlist_object(token, object);
-    CK_RV rv = schema_change(&object->attributes, template, count, false);
+    CK_RV rv = schema_change(&object->attributes, template, count,
+                             token->login == TOKEN_SO ? SCHEMA_SET | SCHEMA_BY_SO : SCHEMA_SET);
     CK_RV listed = token_list_object(token, object);
     return rv != CKR_OK ? rv : listed;
 }

@@ -203,7 +203,8 @@ static CK_RV change(struct token *token, CK_OBJECT_HANDLE handle, const CK_ATTRI
     if (rv == CKR_OK)
         rv = stored_decrypt_value(token, entry);
     if (rv == CKR_OK)
-        rv = schema_change(&entry->attributes, template, count, false, token->login == TOKEN_SO);
+        rv = schema_change(&entry->attributes, template, count,
+                           token->login == TOKEN_SO ? SCHEMA_SET | SCHEMA_BY_SO : SCHEMA_SET);
     const struct record *record = object ? object->home : NULL;
     if (rv != CKR_OK || !record)
         return rv;

@@ -19,7 +19,7 @@ CK_RV session_login(struct session *session, CK_USER_TYPE user, struct view pin)
     if (!pin.data)
         return CKR_ARGUMENTS_BAD;
     if (user == CKU_CONTEXT_SPECIFIC) {
-        CK_RV rv = operation_awaits_login(session) ? token_check_pin(token, pin)
+        CK_RV rv = operation_waits_for_login(session) ? token_check_pin(token, pin)
                                                    : (CK_RV)CKR_OPERATION_NOT_INITIALIZED;
         return rv != CKR_OK ? rv : operation_context_login(session);
     }

@@ -8,6 +8,17 @@
 #include "token/session/mechanisms.h"
 #include "token/session/objects.h"
 
+/* Public keys wrap and private ones unwrap, secret ones do both. */
+static bool takes_key(const struct mechanism *row, CK_ATTRIBUTE_TYPE permission,
+                      const struct object *object)
+{
+    CK_OBJECT_CLASS asymmetric = permission == CKA_WRAP ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY;
+    CK_OBJECT_CLASS class = mechanism_is_symmetric(row) ? CKO_SECRET_KEY : asymmetric;
+    return object_class(object) == class &&
+           mechanism_takes(row, attributes_ulong(&object->attributes, CKA_KEY_TYPE,
+                                                 CK_UNAVAILABLE_INFORMATION));
+}
+
 /* The key that wraps or unwraps: `public_key` is filled if it is a public one. */
 static CK_RV find_wrapper(struct session *session, const CK_MECHANISM *mechanism,
                           CK_OBJECT_HANDLE handle, CK_ATTRIBUTE_TYPE permission,
@@ -25,7 +36,7 @@ static CK_RV find_wrapper(struct session *session, const CK_MECHANISM *mechanism
                                       : CKR_UNWRAPPING_KEY_HANDLE_INVALID;
     if (rv == CKR_OK)
         rv = objects_check_allowed(*ret_object, mechanism->mechanism);
-    if (rv == CKR_OK && !mechanism_wraps_with(row, operation, &(*ret_object)->attributes))
+    if (rv == CKR_OK && !takes_key(row, permission, *ret_object))
         return permission == CKA_WRAP ? CKR_WRAPPING_KEY_TYPE_INCONSISTENT
                                       : CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT;
     return rv;
@@ -162,7 +173,7 @@ CK_RV manage_unwrap(struct session *session, const CK_MECHANISM *mechanism,
         rv = schema_build(SCHEMA_UNWRAP, template.attributes, template.count, NULL,
                           &made.attributes);
     if (rv == CKR_OK)
-        rv = schema_complete_key(&made.attributes, SCHEMA_UNWRAP, CK_UNAVAILABLE_INFORMATION);
+        rv = schema_complete_key(&made.attributes, SCHEMA_UNWRAP, CK_UNAVAILABLE_INFORMATION, NULL);
     if (rv == CKR_OK)
         rv = made_check_place(session, &made.attributes);
     if (rv == CKR_OK)
@@ -202,7 +213,7 @@ static CK_RV find_base(struct session *session, const CK_MECHANISM *mechanism,
     if (mechanism->ulParameterLen && !mechanism->pParameter)
         return CKR_MECHANISM_PARAM_INVALID;
     CK_RV rv = objects_find_key(session, handle, CKA_DERIVE, ret_base);
-    if (rv == CKR_OK && !mechanism_derives_from(row, &(*ret_base)->attributes))
+    if (rv == CKR_OK && !takes_key(row, CKA_DERIVE, *ret_base))
         rv = CKR_KEY_TYPE_INCONSISTENT;
     return rv != CKR_OK ? rv : objects_check_allowed(*ret_base, mechanism->mechanism);
 }
@@ -224,7 +235,8 @@ static CK_RV build_derived(const CK_MECHANISM *mechanism, struct manage_template
                           &made->attributes);
     return rv != CKR_OK || data
                ? rv
-               : schema_complete_derived(&made->attributes, &base->attributes);
+               : schema_complete_key(&made->attributes, SCHEMA_DERIVE,
+                                     CK_UNAVAILABLE_INFORMATION, &base->attributes);
 }
 
 static CK_RV take_derived(struct made *made, struct bytes *secret)
@@ -257,7 +269,8 @@ CK_RV manage_derive(struct session *session, const CK_MECHANISM *mechanism, CK_O
     if (rv == CKR_OK)
         rv = token_key(session->token, from, &key);
     if (rv == CKR_OK)
-        rv = mechanism_derive(mechanism, key, bytes_view(&salt), size, &secret);
+        rv = salt.size ? mechanism_derive_salted(mechanism, key, bytes_view(&salt), size, &secret)
+                       : mechanism_derive(mechanism, key, size, &secret);
     if (rv == CKR_OK)
         rv = take_derived(&made, &secret);
     return rv != CKR_OK ? rv : made_place(session, &made, 1, ret_handle);

@@ -70,7 +70,8 @@ CK_RV writable_unlock(struct token *token)
         return CKR_OK;
     if (!seal->present || !seal->open)
         return CKR_USER_NOT_LOGGED_IN;
-    return vault_open(writable->vault, VAULT_USER, seal, (struct view){0}, NULL);
+    struct vault_tries tries;
+    return vault_open(writable->vault, VAULT_USER, seal, (struct view){0}, &tries);
 }
 
 /* What the vault is to know of the token: which it is, where it was made, and whether
@@ -82,9 +83,7 @@ CK_RV writable_tell_vault(struct writable *writable)
         return CKR_OK;
     CK_RV rv = vault_use_token(writable->vault, view_of(file->id, sizeof(file->id)),
                                bytes_view(&file->tpm.root_name));
-    if (rv == CKR_OK)
-        vault_set_open(writable->vault, file->seals[VAULT_USER].open);
-    return rv;
+    return rv != CKR_OK ? rv : vault_set_open(writable->vault, &file->seals[VAULT_USER]);
 }
 
 /* Another token's secret is of no use for this one. */
