@@ -161,9 +161,12 @@ static const struct key_ops tpm_key_ops = {
     .free = free_kept,
 };
 
+/* crypto_public_complete, or for what may come in thousands crypto_public_spki. */
+typedef CK_RV (*completion)(struct public_key *key);
+
 static CK_RV new_kept(struct tpm *tpm, const struct tpm_key_source *source,
-                      const struct public_key *public_key, struct key **ret_key,
-                      struct reason *reason)
+                      const struct public_key *public_key, completion complete,
+                      struct key **ret_key, struct reason *reason)
 {
     struct kept_key *self = calloc(1, sizeof(*self));
     if (!self)
@@ -175,7 +178,7 @@ static CK_RV new_kept(struct tpm *tpm, const struct tpm_key_source *source,
     if (rv == CKR_OK)
         rv = public_key_copy(&self->key.public_key, tpm_key_public(self->tpm_key));
     if (rv == CKR_OK) {
-        rv = crypto_public_complete(&self->key.public_key);
+        rv = complete(&self->key.public_key);
         if (rv != CKR_OK)
             reason_set(reason, "the TPM key's public area holds no valid public key");
     }
@@ -219,7 +222,7 @@ CK_RV tpm_key_from_file(struct tpm *tpm, const struct tpm_key_file *file,
     struct key *key = NULL;
     CK_RV rv = tpm_key_check_file(file, reason);
     if (rv == CKR_OK)
-        rv = new_kept(tpm, &source, NULL, &key, reason);
+        rv = new_kept(tpm, &source, NULL, crypto_public_complete, &key, reason);
     if (rv != CKR_OK)
         return rv;
     key->needs_login = !file->empty_auth;
@@ -242,7 +245,7 @@ CK_RV tpm_key_of_vault(struct vault *vault, struct tpm_key_file *file, struct vi
     struct key *key = NULL;
     CK_RV rv = tpm_key_check_file(file, reason);
     if (rv == CKR_OK)
-        rv = new_kept(vault->tpm, &source, NULL, &key, reason);
+        rv = new_kept(vault->tpm, &source, NULL, crypto_public_spki, &key, reason);
     if (rv == CKR_OK && !file->empty_auth)
         rv = bytes_copy(&kept(key)->unique, unique);
     if (rv != CKR_OK) {
@@ -263,7 +266,7 @@ CK_RV tpm_key_from_handle(struct tpm *tpm, uint32_t handle, enum tpm_protection 
 {
     struct tpm_key_source source = {.handle = handle, .protection = protection};
     struct key *key = NULL;
-    CK_RV rv = new_kept(tpm, &source, public_key, &key, reason);
+    CK_RV rv = new_kept(tpm, &source, public_key, crypto_public_complete, &key, reason);
     if (rv != CKR_OK)
         return rv;
     key->needs_login = true;
