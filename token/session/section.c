@@ -241,11 +241,7 @@ static CK_RV read_directory(const struct configuration *configuration,
     settings.tpm = tpm;
     if (rv == CKR_OK)
         rv = writable_open(&settings, &token->writable);
-    if (rv == CKR_OK)
-        rv = section_read_shown(configuration, section, token);
-    if (rv == CKR_OK)
-        writable_refresh(token);
-    return rv;
+    return rv != CKR_OK ? rv : section_read_shown(configuration, section, token);
 }
 
 CK_RV section_read(const struct configuration *configuration, const struct config_section *section,

@@ -128,6 +128,7 @@ static CK_RV read_serial(const struct config_section *section, struct token *tok
 {
     const char *value = config_value(section, "serial number");
     if (value && *value) {
+        token->serial_given = true;
         set_text(token->serial, sizeof(token->serial), value);
         return CKR_OK;
     }

@@ -21,6 +21,7 @@ struct search {
     bool active;
     CK_OBJECT_HANDLE *handles;
     size_t count;
+    size_t room;
     size_t next;
 };
 

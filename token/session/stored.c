@@ -38,7 +38,7 @@ static CK_RV begin(struct token *token)
     CK_RV rv = directory_lock(writable->directory, &reason);
     if (rv != CKR_OK)
         return writable_fail(token, rv, &reason);
-    writable_refresh(token);
+    writable_load(token);
     if (!writable_is_initialised(writable) || memcmp(id, writable->file.id, sizeof(id)) != 0) {
         directory_unlock(writable->directory);
         log_line(LOG_LEVEL_ERROR, "session",

@@ -392,11 +392,12 @@ static CK_FLAGS exported_flags(const struct token *token)
     return CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | (token_needs_login(token) ? login : 0);
 }
 
-void token_info(const struct token *token, CK_TOKEN_INFO *ret_info)
+void token_info(struct token *token, CK_TOKEN_INFO *ret_info)
 {
+    CK_FLAGS flags = token->writable ? life_flags(token) : exported_flags(token);
     *ret_info = (CK_TOKEN_INFO){
         .flags = CKF_RNG | CKF_DUAL_CRYPTO_OPERATIONS |
-                 (token->writable ? life_flags(token) : exported_flags(token)),
+                 flags,
         .ulMaxSessionCount = CK_EFFECTIVELY_INFINITE,
         .ulSessionCount = token->session_count,
         .ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE,

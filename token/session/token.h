@@ -27,6 +27,7 @@ struct token {
     char manufacturer[33];
     char model[17];
     char serial[17];
+    bool serial_given; /* by the configuration */
     struct object **objects; /* in the order of their handles */
     size_t object_count;
     struct finder *finder;  /* NULL while the token is small */
@@ -44,7 +45,7 @@ CHECKED CK_RV token_open(const struct configuration *configuration,
 void token_free(struct token *token);
 
 void token_slot_info(const struct token *token, CK_SLOT_INFO *ret_info);
-void token_info(const struct token *token, CK_TOKEN_INFO *ret_info);
+void token_info(struct token *token, CK_TOKEN_INFO *ret_info);
 
 /* Fills a fixed field of PKCS#11: at most `room` bytes, never half a UTF-8
  * character, then blanks; such fields are not terminated. */

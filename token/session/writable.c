@@ -96,6 +96,7 @@ static CK_RV take_file(struct token *token, struct token_file *file)
         vault_close(writable->vault);
         token->login = TOKEN_PUBLIC;
         records_forget(token);
+        writable->stale = true;
     }
     token_file_clear(&writable->file);
     writable->file = *file;
@@ -103,7 +104,7 @@ static CK_RV take_file(struct token *token, struct token_file *file)
     writable->known = true;
     writable->damaged = false;
     CK_RV rv = bytes_copy(&token->label, bytes_view(&writable->file.label));
-    if (rv == CKR_OK)
+    if (rv == CKR_OK && !token->serial_given)
         rv = token_set_serial(token, view_of(writable->file.id, sizeof(writable->file.id)));
     return rv != CKR_OK ? rv : writable_tell_vault(writable);
 }
@@ -217,6 +218,15 @@ void writable_refresh(struct token *token)
         return;
     refresh_token_file(token);
     refresh_tries(writable);
+    writable->stale = true;
+}
+
+void writable_load(struct token *token)
+{
+    writable_refresh(token);
+    if (!token->writable->stale)
+        return;
+    token->writable->stale = false;
     records_refresh(token);
 }
 

@@ -37,6 +37,7 @@ struct writable {
     struct token_file file;
     struct vault_tries tries[VAULT_USERS];
     uint64_t tries_version;
+    bool stale; /* the records are behind the directory's list */
     bool pinless;
     enum key_sealing sealing;
     uint32_t try_limit[VAULT_USERS];
@@ -62,9 +63,11 @@ CHECKED CK_RV writable_open(const struct writable_settings *settings,
 /* The token's objects must be gone before. NULL is fine. */
 void writable_free(struct writable *writable);
 
-/* Reads what has changed on disk since the last call. A directory that cannot be read
- * leaves everything as it was, with a log line. */
+/* Looks whether something has changed on disk since the last call, and reads the token
+ * file again if it has. A directory that cannot be read leaves everything as it was, with a
+ * log line. writable_load brings the objects up to date as well. */
 void writable_refresh(struct token *token);
+void writable_load(struct token *token);
 
 /* Does using its keys want a login? */
 bool writable_needs_login(const struct writable *writable);
