@@ -9,6 +9,7 @@
 #include "token/base/log.h"
 #include "token/object/build.h"
 #include "token/session/section.h"
+#include "token/session/state.h"
 #include "token/session/version.h"
 
 /* One counter for the process: a handle never means two objects. */
@@ -212,6 +213,7 @@ void token_free(struct token *token)
     key_material_clear(&token->material);
     bytes_free(&token->label);
     bytes_free(&token->id);
+    saved_states_free(token->saved);
     lock_free(token->lock);
     free(token);
 }

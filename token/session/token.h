@@ -9,6 +9,7 @@
 #include "token/session/configuration.h"
 
 struct lock;
+struct saved_states;
 
 #define TOKEN_MAX_PIN_SIZE 255
 
@@ -28,6 +29,7 @@ struct token {
     CK_FLAGS pin_flags; /* CKF_USER_PIN_COUNT_LOW and LOCKED as last seen */
     CK_ULONG session_count;
     CK_ULONG rw_session_count;
+    struct saved_states *saved; /* of C_GetOperationState; NULL: none yet */
 };
 
 /* Reads all that the section names, without a TPM command. On failure the reason
