@@ -95,6 +95,17 @@ static CK_RV ec_key(const TPMT_PUBLIC *area, const struct curve *curve, struct p
     return CKR_OK;
 }
 
+TPM2_ECC_CURVE tpm_public_curve(struct view parameters, size_t *ret_coordinate)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(curves); i++) {
+        if (!view_equal(view_of(curves[i].oid, curves[i].oid_size), parameters))
+            continue;
+        *ret_coordinate = (curves[i].bits + 7) / 8;
+        return curves[i].id;
+    }
+    return TPM2_ECC_NONE;
+}
+
 static const struct curve *find_curve(const TPMT_PUBLIC *area)
 {
     for (size_t i = 0; i < ARRAY_SIZE(curves); i++)
