@@ -293,11 +293,11 @@ CK_RV crypto_public_spki(struct public_key *key)
 {
     if (key->algorithm != KEY_ALGORITHM_EC)
         return crypto_public_complete(key);
-    const struct curve *curve = curve_by_oid(bytes_view(&key->curve));
+    const struct curve *curve = curve_by_oid(key->algorithm, bytes_view(&key->curve));
     if (!curve || !point_is_plain(curve, bytes_view(&key->point)))
         return CKR_ATTRIBUTE_VALUE_INVALID;
     struct bytes spki = {0};
-    CK_RV rv = ec_spki(key, &spki);
+    CK_RV rv = curve_spki(key, &spki);
     if (rv != CKR_OK)
         return rv;
     bytes_free(&key->spki);

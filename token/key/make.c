@@ -56,7 +56,7 @@ static bool tpm_may_hold(const struct kind *kind)
         return (kind->bits == 2048 || kind->bits == 3072) && usual_exponent(kind);
     if (kind->algorithm != KEY_ALGORITHM_EC)
         return false;
-    const struct curve *curve = curve_by_oid(kind->curve);
+    const struct curve *curve = curve_by_parameters(kind->algorithm, kind->curve);
     for (size_t i = 0; curve && i < ARRAY_SIZE(curves); i++)
         if (curve == curve_by_name(curves[i]))
             return true;
@@ -77,7 +77,7 @@ static bool is_lacking(CK_RV rv)
 static CK_RV refuse(const struct kind *kind, CK_RV rv)
 {
     char what[80] = "keys on that curve";
-    const struct curve *curve = curve_by_oid(kind->curve);
+    const struct curve *curve = curve_by_parameters(kind->algorithm, kind->curve);
     if (kind->algorithm == KEY_ALGORITHM_RSA && usual_exponent(kind))
         snprintf(what, sizeof(what), "RSA keys of %u bits", kind->bits);
     else if (kind->algorithm == KEY_ALGORITHM_RSA)
@@ -132,14 +132,26 @@ static CK_RV keep_created(struct vault *vault, struct tpm_created *created, bool
     return rv;
 }
 
+/* With the curve as an OID: PKCS#11 has other forms for it, a TPM's tables have not. */
+static CK_RV normal_spec(const struct key_spec *spec, struct key_spec *ret_normal)
+{
+    const struct curve *curve = curve_by_parameters(spec->algorithm, bytes_view(&spec->curve));
+    ret_normal->algorithm = spec->algorithm;
+    ret_normal->bits = spec->bits;
+    return curve ? bytes_copy(&ret_normal->curve, curve_oid(curve)) : CKR_OK;
+}
+
 static CK_RV generate_in_tpm(struct vault *vault, const struct key_spec *spec, struct view unique,
                              struct key **ret_key)
 {
+    struct key_spec normal CLEANUP(key_spec_clear) = {0};
     struct authorization auth CLEANUP(authorization_wipe) = {{0}, 0};
     struct tpm_created created CLEANUP(tpm_created_clear) = {0};
     CK_RV rv = authorize(vault, unique, &auth);
     if (rv == CKR_OK)
-        rv = tpm_key_create(vault->tpm, spec, view_of(auth.value, auth.size), vault->protection,
+        rv = normal_spec(spec, &normal);
+    if (rv == CKR_OK)
+        rv = tpm_key_create(vault->tpm, &normal, view_of(auth.value, auth.size), vault->protection,
                             &created);
     return rv != CKR_OK ? rv : keep_created(vault, &created, auth.size == 0, unique, ret_key);
 }
