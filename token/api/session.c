@@ -3,6 +3,7 @@
 #include "token/api/guard.h"
 #include "token/session/operation.h"
 #include "token/session/search.h"
+#include "token/session/state.h"
 
 CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                     CK_SESSION_HANDLE *session)
@@ -88,34 +89,32 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE handle, CK_SESSION_INFO *info)
     return info ? CKR_OK : CKR_ARGUMENTS_BAD;
 }
 
-/* Digests run in the library; their state has no form outside yet. */
 CK_RV C_GetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsigned long *state_len)
 {
-    (void)state;
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    bool active = false;
-    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
-        active |= operation_is_active(session, kind);
+    rv = state_save(session, state, state_len);
     guard_leave(session->token);
-    if (!state_len)
-        return CKR_ARGUMENTS_BAD;
-    return active ? CKR_STATE_UNSAVEABLE : CKR_OPERATION_NOT_INITIALIZED;
+    return rv;
 }
 
 CK_RV C_SetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsigned long state_len,
                           CK_OBJECT_HANDLE encryption_key, CK_OBJECT_HANDLE authentication_key)
 {
-    (void)encryption_key;
-    (void)authentication_key;
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
+    if (!state || !state_len)
+        rv = CKR_ARGUMENTS_BAD;
+    else if (encryption_key || authentication_key)
+        rv = CKR_KEY_NOT_NEEDED; /* only digests are saved */
+    else
+        rv = state_restore(session, call_input(state, state_len));
     guard_leave(session->token);
-    return state && state_len ? CKR_SAVED_STATE_INVALID : CKR_ARGUMENTS_BAD;
+    return rv;
 }
 
 CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
@@ -157,18 +156,11 @@ CK_RV C_Logout(CK_SESSION_HANDLE handle)
 
 CK_RV C_SessionCancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
 {
-    static const CK_FLAGS flag_of[OPERATION_KINDS] = {
-        [OPERATION_ENCRYPT] = CKF_ENCRYPT, [OPERATION_DECRYPT] = CKF_DECRYPT,
-        [OPERATION_DIGEST] = CKF_DIGEST,   [OPERATION_SIGN] = CKF_SIGN,
-        [OPERATION_VERIFY] = CKF_VERIFY,
-    };
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
-        if (flags & flag_of[kind])
-            operation_cancel(session, kind);
+    operation_cancel_flagged(session, flags);
     if (flags & CKF_FIND_OBJECTS)
         search_end(&session->search);
     guard_leave(session->token);

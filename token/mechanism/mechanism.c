@@ -82,14 +82,18 @@ static const struct {
     CK_FLAGS flag;
     enum key_use use;
 } private_uses[] = {
-    {CKF_SIGN, KEY_USE_SIGN},         {CKF_SIGN_RECOVER, KEY_USE_SIGN},
-    {CKF_MESSAGE_SIGN, KEY_USE_SIGN}, {CKF_DECRYPT, KEY_USE_DECRYPT},
+    {CKF_SIGN, KEY_USE_SIGN},
+    {CKF_MESSAGE_SIGN, KEY_USE_SIGN},
+    {CKF_DECRYPT, KEY_USE_DECRYPT},
     {CKF_DERIVE, KEY_USE_DERIVE},
 };
-static const CK_FLAGS private_flags =
-    CKF_SIGN | CKF_SIGN_RECOVER | CKF_MESSAGE_SIGN | CKF_DECRYPT | CKF_DERIVE;
-static const CK_FLAGS public_flags =
-    CKF_VERIFY | CKF_VERIFY_RECOVER | CKF_MESSAGE_VERIFY | CKF_ENCRYPT;
+static const CK_FLAGS private_flags = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_DECRYPT | CKF_DERIVE;
+static const CK_FLAGS public_flags = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_ENCRYPT;
+
+/* An exported key is not for recovery: its objects say so. */
+static const CK_FLAGS directory_flags = CKF_WRAP | CKF_UNWRAP | CKF_GENERATE |
+                                        CKF_GENERATE_KEY_PAIR | CKF_SIGN_RECOVER |
+                                        CKF_VERIFY_RECOVER;
 
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *key,
                          const struct public_key *public_key)
@@ -105,7 +109,7 @@ CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *ke
             : !mechanism_takes(mechanism, key_type(public_key->algorithm)))
         return 0;
     const struct scheme scheme = {.kind = mechanism->kind, .hash = mechanism->hash};
-    CK_FLAGS flags = mechanism->flags & ~(CKF_WRAP | CKF_UNWRAP | CKF_GENERATE_KEY_PAIR);
+    CK_FLAGS flags = mechanism->flags & ~directory_flags;
     for (size_t i = 0; i < ARRAY_SIZE(private_uses); i++)
         if (flags & private_uses[i].flag && (!key || !key_can(key, private_uses[i].use, &scheme)))
             flags &= ~private_uses[i].flag;

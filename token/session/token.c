@@ -14,6 +14,7 @@
 #include "token/session/life.h"
 #include "token/session/section.h"
 #include "token/session/stored.h"
+#include "token/session/state.h"
 #include "token/session/version.h"
 #include "token/session/writable.h"
 
@@ -172,6 +173,7 @@ void token_free(struct token *token)
     key_material_clear(&token->material);
     bytes_free(&token->label);
     bytes_free(&token->id);
+    saved_states_free(token->saved);
     lock_free(token->lock);
     free(token);
 }

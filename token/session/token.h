@@ -11,6 +11,7 @@
 struct lock;
 struct writable;
 struct finder;
+struct saved_states;
 
 #define TOKEN_MAX_PIN_SIZE 255
 
@@ -35,6 +36,7 @@ struct token {
     CK_FLAGS pin_flags; /* of an exported key: COUNT_LOW and LOCKED as last seen */
     CK_ULONG session_count;
     CK_ULONG rw_session_count;
+    struct saved_states *saved; /* of C_GetOperationState; NULL: none yet */
 };
 
 /* Reads all that the section names, without a TPM command. On failure the reason
