@@ -349,6 +349,8 @@ CK_RV section_read(const struct configuration *configuration, const struct confi
     };
     CK_RV rv = check_text(section, reason);
     if (rv == CKR_OK)
+        rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
+    if (rv == CKR_OK)
         rv = read_tpm(configuration, section, &tpm, reason);
     description.tpm = tpm;
     if (rv == CKR_OK)

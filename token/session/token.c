@@ -212,6 +212,7 @@ void token_free(struct token *token)
     key_material_clear(&token->material);
     bytes_free(&token->label);
     bytes_free(&token->id);
+    pin_source_clear(&token->pin_source);
     lock_free(token->lock);
     free(token);
 }
@@ -221,7 +222,7 @@ bool token_needs_login(const struct token *token)
     return token->material.key && key_needs_login(token->material.key);
 }
 
-static CK_RV check_user(const struct token *token, CK_USER_TYPE user)
+CK_RV token_check_login(const struct token *token, CK_USER_TYPE user)
 {
     /* No operation of this token asks for its own login; nobody manages it. */
     if (user == CKU_CONTEXT_SPECIFIC)
@@ -253,7 +254,7 @@ static CK_RV reveal(struct token *token)
 
 CK_RV token_login(struct token *token, CK_USER_TYPE user, struct view pin)
 {
-    CK_RV rv = check_user(token, user);
+    CK_RV rv = token_check_login(token, user);
     if (rv != CKR_OK)
         return rv;
     if (pin.size > TOKEN_MAX_PIN_SIZE)
@@ -323,6 +324,8 @@ void token_slot_info(const struct token *token, CK_SLOT_INFO *ret_info)
 void token_info(const struct token *token, CK_TOKEN_INFO *ret_info)
 {
     CK_FLAGS login = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED | token->pin_flags;
+    if (pin_source_is_protected(&token->pin_source))
+        login |= CKF_PROTECTED_AUTHENTICATION_PATH;
     *ret_info = (CK_TOKEN_INFO){
         .flags = CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG |
                  (token_needs_login(token) ? login : 0),

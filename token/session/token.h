@@ -6,7 +6,7 @@
 
 #include "token/key/material.h"
 #include "token/object/object.h"
-#include "token/session/configuration.h"
+#include "token/session/pin_source.h"
 
 struct lock;
 
@@ -24,6 +24,7 @@ struct token {
     char serial[17];
     struct object **objects; /* in the order of their handles */
     size_t object_count;
+    struct pin_source pin_source;
     bool logged_in;
     CK_FLAGS pin_flags; /* CKF_USER_PIN_COUNT_LOW and LOCKED as last seen */
     CK_ULONG session_count;
@@ -45,6 +46,9 @@ void token_info(const struct token *token, CK_TOKEN_INFO *ret_info);
 void token_fill_field(unsigned char *field, size_t room, struct view text);
 
 bool token_needs_login(const struct token *token);
+
+/* What token_login would answer whatever the PIN, else CKR_OK. */
+CHECKED CK_RV token_check_login(const struct token *token, CK_USER_TYPE user);
 
 /* PKCS#11 5.6.8. Objects that only the login reveals appear with it. */
 CHECKED CK_RV token_login(struct token *token, CK_USER_TYPE user, struct view pin);
