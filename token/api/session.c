@@ -2,6 +2,7 @@
 #include "token/api/call.h"
 #include "token/api/guard.h"
 #include "token/session/operation.h"
+#include "token/session/pin_login.h"
 #include "token/session/search.h"
 
 CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
@@ -116,6 +117,28 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsign
     return state && state_len ? CKR_SAVED_STATE_INVALID : CKR_ARGUMENTS_BAD;
 }
 
+/* Instead of the application the token's own source of PINs is asked, without the
+ * token's lock: a user takes his time. Leaves what was entered. */
+static CK_RV login_from_source(CK_SESSION_HANDLE handle, CK_USER_TYPE user, struct session *session)
+{
+    struct secret *pin CLEANUP(secret_cleanup) = NULL;
+    struct token *token = session->token;
+    struct pin_request request;
+    CK_RV rv = pin_login_request(token, user, &request);
+    if (rv != CKR_OK) {
+        guard_leave(token);
+        return rv;
+    }
+    guard_pause(token);
+    CK_RV asked = pin_login_ask(&request, &pin);
+    rv = guard_resume(handle, token, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = asked == CKR_OK ? pin_login(token, user, secret_view(pin)) : asked;
+    guard_leave(token);
+    return rv;
+}
+
 CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
               unsigned long pin_len)
 {
@@ -123,13 +146,10 @@ CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    /* NULL would ask for a PIN pad, which this token has not. */
-    if (user > CKU_CONTEXT_SPECIFIC)
-        rv = CKR_USER_TYPE_INVALID;
-    else if (!pin)
-        rv = CKR_ARGUMENTS_BAD;
-    else
-        rv = token_login(session->token, user, view_of(pin, pin_len));
+    if (user <= CKU_CONTEXT_SPECIFIC && !pin)
+        return login_from_source(handle, user, session);
+    rv = user > CKU_CONTEXT_SPECIFIC ? CKR_USER_TYPE_INVALID
+                                     : token_login(session->token, user, view_of(pin, pin_len));
     guard_leave(session->token);
     return rv;
 }
