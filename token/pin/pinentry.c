@@ -72,7 +72,7 @@ static CK_RV ask_new(struct dialogue *dialogue, const struct pin_question *quest
         if (rv != CKR_OK || repeated)
             return rv;
         rv = ask(dialogue, question, question->repeat, NULL, &again, &repeated, reason);
-        if (rv != CKR_OK || view_equal(bytes_view(pin), bytes_view(&again)))
+        if (rv != CKR_OK || secret_views_equal(bytes_view(pin), bytes_view(&again)))
             return rv;
         error = "The two were not the same. Try again.";
     }

@@ -31,6 +31,8 @@ static const struct {
     {"serial number", IN_SECTION},
     {"slot description", IN_SECTION},
     {"pin", IN_SECTION},
+    {"pin source", IN_BOTH},
+    {"so pin source", IN_BOTH},
     {"token directory", IN_SECTION},
     {"sealed keys", IN_SECTION},
     {"user tries", IN_SECTION},

@@ -165,6 +165,8 @@ static CK_RV read_exported(const struct configuration *configuration, const stru
     };
     CK_RV rv = section_check_text(section, reason);
     if (rv == CKR_OK)
+        rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
+    if (rv == CKR_OK)
         rv = section_read_tpm(configuration, section, &tpm, reason);
     description.tpm = tpm;
     if (rv == CKR_OK)

@@ -87,9 +87,10 @@ void session_free(struct session *session);
 
 CK_STATE session_state(const struct session *session);
 
-/* C_Login, C_InitPIN and C_SetPIN as this session may call them. data NULL: the PIN
- * comes from where the configuration says, CKR_ARGUMENTS_BAD if that is nowhere. */
+/* C_Login, C_InitPIN and C_SetPIN as this session may call them. */
 CHECKED CK_RV session_login(struct session *session, CK_USER_TYPE user, struct view pin);
+/* What session_login would answer whatever the PIN is, so that nobody is asked in vain. */
+CHECKED CK_RV session_check_login(const struct session *session, CK_USER_TYPE user);
 CHECKED CK_RV session_init_pin(struct session *session, struct view pin);
 CHECKED CK_RV session_set_pin(struct session *session, struct view old_pin, struct view new_pin);
 

@@ -174,6 +174,8 @@ void token_free(struct token *token)
     bytes_free(&token->label);
     bytes_free(&token->id);
     saved_states_free(token->saved);
+    pin_source_clear(&token->pin_source);
+    pin_source_clear(&token->so_pin_source);
     lock_free(token->lock);
     free(token);
 }
@@ -298,6 +300,11 @@ static CK_RV login_exported(struct token *token, CK_USER_TYPE user, struct view 
                        : rv == CKR_OK          ? 0
                                                : token->pin_flags;
     return rv;
+}
+
+CK_FLAGS token_pin_flags(struct token *token)
+{
+    return token->writable ? life_flags(token) : token->pin_flags;
 }
 
 CK_RV token_login(struct token *token, CK_USER_TYPE user, struct view pin)

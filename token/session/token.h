@@ -6,7 +6,7 @@
 
 #include "token/key/material.h"
 #include "token/object/object.h"
-#include "token/session/configuration.h"
+#include "token/session/pin_source.h"
 
 struct lock;
 struct writable;
@@ -32,6 +32,8 @@ struct token {
     struct object **objects; /* in the order of their handles */
     size_t object_count;
     struct finder *finder;  /* NULL while the token is small */
+    struct pin_source pin_source;
+    struct pin_source so_pin_source;
     enum token_login login;
     CK_FLAGS pin_flags; /* of an exported key: COUNT_LOW and LOCKED as last seen */
     CK_ULONG session_count;
@@ -61,6 +63,9 @@ bool token_is_open(const struct token *token);
 
 /* The serial number as a hash of what tells the token from others. */
 CHECKED CK_RV token_set_serial(struct token *token, struct view identity);
+
+/* CKF_USER_PIN_COUNT_LOW and its like, without a TPM command. */
+CK_FLAGS token_pin_flags(struct token *token);
 
 /* PKCS#11 5.6.8. Objects that only the login reveals appear with it. */
 CHECKED CK_RV token_login(struct token *token, CK_USER_TYPE user, struct view pin);
