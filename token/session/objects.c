@@ -6,6 +6,7 @@
 #include "token/mechanism/ecdh.h"
 #include "token/mechanism/software.h"
 #include "token/object/build.h"
+#include "token/object/material.h"
 #include "token/object/schema.h"
 #include "token/session/mechanisms.h"
 
@@ -28,14 +29,10 @@ static CK_RV complete_secret(struct attributes *attributes)
 
 static CK_RV complete_public(struct attributes *attributes, struct public_key *public_key)
 {
-    CK_RV rv = object_describe_public_key(attributes, public_key);
+    CK_RV rv = material_public(attributes, public_key);
     if (rv == CKR_OK)
         rv = mechanism_complete_public_key(public_key);
-    if (rv == CKR_OK && public_key->algorithm == KEY_ALGORITHM_RSA)
-        rv = attributes_set_ulong(attributes, CKA_MODULUS_BITS, public_key->bits);
-    return rv != CKR_OK
-               ? rv
-               : attributes_set(attributes, CKA_PUBLIC_KEY_INFO, bytes_view(&public_key->spki));
+    return rv != CKR_OK ? rv : material_set_public(attributes, public_key);
 }
 
 static CK_RV complete(struct attributes *attributes, struct public_key *public_key)
@@ -133,7 +130,7 @@ CK_RV objects_copy(struct session *session, CK_OBJECT_HANDLE handle, const CK_AT
     if (rv == CKR_OK)
         rv = loosen(&attributes, from);
     if (rv == CKR_OK)
-        rv = schema_change(&attributes, template, count, true);
+        rv = schema_change(&attributes, template, count, SCHEMA_COPY);
     if (rv == CKR_OK)
         rv = public_key_copy(&public_key, &from->public_key);
     if (rv != CKR_OK) {
@@ -164,7 +161,7 @@ CK_RV objects_change(struct session *session, CK_OBJECT_HANDLE handle, const CK_
 {
     struct object *object = NULL;
     CK_RV rv = find_own(session, handle, CKA_MODIFIABLE, &object);
-    return rv != CKR_OK ? rv : schema_change(&object->attributes, template, count, false);
+    return rv != CKR_OK ? rv : schema_change(&object->attributes, template, count, SCHEMA_SET);
 }
 
 CK_RV objects_destroy(struct session *session, CK_OBJECT_HANDLE handle)
@@ -195,8 +192,7 @@ static CK_RV find_base(const struct session *session, const CK_MECHANISM *mechan
     return CKR_OK;
 }
 
-/* CKA_VALUE_LEN is a wish here, while the schema knows it as the module's own
- * word: it is taken out of the template before. */
+/* CKA_VALUE_LEN is a wish here: it is taken out of the template before. */
 static CK_RV split_template(const CK_ATTRIBUTE *template, CK_ULONG count, CK_ATTRIBUTE *rest,
                             CK_ULONG *ret_rest_count, CK_ULONG *ret_size)
 {
