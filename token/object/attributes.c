@@ -214,9 +214,15 @@ CK_RV attributes_copy(struct attributes *attributes, const struct attributes *fr
             return CKR_HOST_MEMORY;
         memcpy(copy.block, from->block, from->size);
     }
-    attributes_clear(attributes);
-    *attributes = copy;
+    attributes_move(attributes, &copy);
     return CKR_OK;
+}
+
+void attributes_move(struct attributes *attributes, struct attributes *from)
+{
+    attributes_clear(attributes);
+    *attributes = *from;
+    *from = (struct attributes){0};
 }
 
 CK_RV attributes_pack(const struct attributes *attributes, struct bytes *ret_packed)

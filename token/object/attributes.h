@@ -45,6 +45,9 @@ struct view attributes_value(const struct attributes *attributes, CK_ATTRIBUTE_T
 
 CHECKED CK_RV attributes_copy(struct attributes *attributes, const struct attributes *from);
 
+/* Replaces a set by another, which is empty then. */
+void attributes_move(struct attributes *attributes, struct attributes *from);
+
 /* All of a set as one piece of bytes, and a set that borrows it (until it is changed:
  * then it is copied). CKR_DATA_INVALID for bytes that are no such piece, or one of a
  * machine with other numbers. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "token/object/material.h"
 #include "token/object/schema.h"
 
 CK_RV object_new(struct attributes *attributes, struct object **ret_object)
@@ -71,6 +72,13 @@ bool object_matches(const struct object *object, const CK_ATTRIBUTE *template, C
 CK_ULONG object_size(const struct object *object)
 {
     return sizeof(*object) + object->attributes.size;
+}
+
+CK_RV object_public_key(const struct object *object, struct public_key *ret_key)
+{
+    if (object->public_key.algorithm != KEY_ALGORITHM_NONE)
+        return public_key_copy(ret_key, &object->public_key);
+    return material_public(&object->attributes, ret_key);
 }
 
 CK_OBJECT_CLASS object_class(const struct object *object)
