@@ -69,9 +69,29 @@ SOFTHSM = {
             "without_login_nothing_is_signed",
         ),
     },
+    "token_generate": {
+        "an unknown curve, and a size out of range, are CKR_GENERAL_ERROR": (
+            "curves_are_also_known_by_name", "curves_that_nobody_has_are_refused",
+            "sizes_that_nobody_has_are_refused",
+        ),
+        "a class that contradicts the mechanism is CKR_ATTRIBUTE_VALUE_INVALID": (
+            "templates_may_repeat_but_not_contradict_the_mechanism",
+        ),
+        "parameters of the mechanism are not looked at": (
+            "other_mechanisms_generate_nothing",
+        ),
+        "what was half made when a template was refused is left on the token": (
+            "a_refused_pair_leaves_nothing",
+        ),
+    },
     "token_init": {
         "the length of a new SO PIN is not checked": (
             "an_so_pin_of_256_bytes_is_too_long",
+        ),
+    },
+    "token_object": {
+        "an object that cannot be modified cannot be copied": (
+            "objects_may_be_made_unmodifiable",
         ),
     },
     "token_pin": {
@@ -82,6 +102,26 @@ SOFTHSM = {
     "token_state": {
         "a running operation survives the logout": (
             "a_logout_ends_the_use_of_a_private_key",
+        ),
+    },
+    "token_template": {
+        "what was half made when a template was refused is left on the token": (
+            "a_refused_template_leaves_nothing",
+        ),
+        "keys and certificates are not looked at when they are created": (
+            "key_material_must_make_a_key",
+        ),
+        "sizes of values are not checked before the class is missed": (
+            "values_have_the_size_of_their_kind",
+        ),
+        "the last of two values counts": (
+            "an_attribute_named_twice_is_inconsistent",
+        ),
+        "it has no CKA_UNIQUE_ID": (
+            "a_claimed_unique_id_is_read_only",
+        ),
+        "the values of data objects, and dates, cannot be changed": (
+            "data_objects_are_changed", "what_may_be_changed_is_changed",
         ),
     },
 }
