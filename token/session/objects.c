@@ -207,31 +207,3 @@ CK_RV objects_read(struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUT
     CK_RV rv = token_reveal(session->token, object);
     return rv != CKR_OK ? rv : object_get(object, template, count);
 }
-
-CK_RV objects_find_key(struct session *session, CK_OBJECT_HANDLE handle,
-                       CK_ATTRIBUTE_TYPE permission, struct object **ret_object)
-{
-    struct token *token = session->token;
-    struct object *object = token_object(token, handle);
-    if (!object)
-        return token_object_is_hidden(token, handle) ? CKR_USER_NOT_LOGGED_IN
-                                                     : CKR_KEY_HANDLE_INVALID;
-    CK_OBJECT_CLASS class = object_class(object);
-    if (class != CKO_PRIVATE_KEY && class != CKO_PUBLIC_KEY && class != CKO_SECRET_KEY)
-        return CKR_KEY_HANDLE_INVALID;
-    if (!object_bool(object, permission))
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    *ret_object = object;
-    return CKR_OK;
-}
-
-CK_RV objects_check_allowed(const struct object *object, CK_MECHANISM_TYPE mechanism)
-{
-    struct view allowed = attributes_value(&object->attributes, CKA_ALLOWED_MECHANISMS);
-    if (!allowed.size)
-        return CKR_OK;
-    for (size_t i = 0; i + sizeof(mechanism) <= allowed.size; i += sizeof(mechanism))
-        if (memcmp(allowed.data + i, &mechanism, sizeof(mechanism)) == 0)
-            return CKR_OK;
-    return CKR_MECHANISM_INVALID;
-}

@@ -21,12 +21,4 @@ CHECKED CK_RV objects_destroy(struct session *session, CK_OBJECT_HANDLE handle);
 CK_RV objects_read(struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *template,
                    CK_ULONG count);
 
-/* The key object for an operation that wants this permission: CKR_KEY_HANDLE_INVALID,
- * CKR_USER_NOT_LOGGED_IN, CKR_KEY_FUNCTION_NOT_PERMITTED. */
-CHECKED CK_RV objects_find_key(struct session *session, CK_OBJECT_HANDLE handle,
-                               CK_ATTRIBUTE_TYPE permission, struct object **ret_object);
-
-/* CKA_ALLOWED_MECHANISMS: CKR_MECHANISM_INVALID if there are some and it is none of them. */
-CHECKED CK_RV objects_check_allowed(const struct object *object, CK_MECHANISM_TYPE mechanism);
-
 #endif

@@ -228,6 +228,11 @@ static CK_RV read_directory(const struct configuration *configuration,
     if (rv == CKR_OK)
         rv = check_words(section, reason);
     if (rv == CKR_OK)
+        rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
+    if (rv == CKR_OK)
+        rv = pin_source_read(configuration, section, "so pin source", &token->so_pin_source,
+                             reason);
+    if (rv == CKR_OK)
         rv = section_read_tpm(configuration, section, &tpm, reason);
     if (rv == CKR_OK)
         rv = read_settings(configuration, section, &settings, reason);

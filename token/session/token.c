@@ -404,6 +404,8 @@ static CK_FLAGS exported_flags(const struct token *token)
 void token_info(struct token *token, CK_TOKEN_INFO *ret_info)
 {
     CK_FLAGS flags = token->writable ? life_flags(token) : exported_flags(token);
+    if (pin_source_is_protected(&token->pin_source) && flags & CKF_LOGIN_REQUIRED)
+        flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
     *ret_info = (CK_TOKEN_INFO){
         .flags = CKF_RNG | CKF_DUAL_CRYPTO_OPERATIONS |
                  flags,

@@ -6,39 +6,26 @@
 #include "token/session/made.h"
 #include "token/session/manage.h"
 #include "token/session/mechanisms.h"
-#include "token/session/objects.h"
+#include "token/session/key_use.h"
 
 /* Public keys wrap and private ones unwrap, secret ones do both. */
-static bool takes_key(const struct mechanism *row, CK_ATTRIBUTE_TYPE permission,
-                      const struct object *object)
-{
-    CK_OBJECT_CLASS asymmetric = permission == CKA_WRAP ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY;
-    CK_OBJECT_CLASS class = mechanism_is_symmetric(row) ? CKO_SECRET_KEY : asymmetric;
-    return object_class(object) == class &&
-           mechanism_takes(row, attributes_ulong(&object->attributes, CKA_KEY_TYPE,
-                                                 CK_UNAVAILABLE_INFORMATION));
-}
-
-/* The key that wraps or unwraps: `public_key` is filled if it is a public one. */
 static CK_RV find_wrapper(struct session *session, const CK_MECHANISM *mechanism,
                           CK_OBJECT_HANDLE handle, CK_ATTRIBUTE_TYPE permission,
                           struct object **ret_object)
 {
     const struct mechanism *row = mechanism_find(mechanism->mechanism);
-    CK_FLAGS operation = permission == CKA_WRAP ? CKF_WRAP : CKF_UNWRAP;
-    if (!(token_mechanism_flags(session->token, row) & operation))
+    bool wraps = permission == CKA_WRAP;
+    if (!(token_mechanism_flags(session->token, row) & (wraps ? CKF_WRAP : CKF_UNWRAP)))
         return CKR_MECHANISM_INVALID;
     if (mechanism->ulParameterLen && !mechanism->pParameter)
         return CKR_MECHANISM_PARAM_INVALID;
-    CK_RV rv = objects_find_key(session, handle, permission, ret_object);
+    CK_RV rv =
+        key_use_find(session->token, row, handle, wraps ? KEY_HALF_PUBLIC : KEY_HALF_PRIVATE,
+                     permission, ret_object);
     if (rv == CKR_KEY_HANDLE_INVALID)
-        return permission == CKA_WRAP ? CKR_WRAPPING_KEY_HANDLE_INVALID
-                                      : CKR_UNWRAPPING_KEY_HANDLE_INVALID;
-    if (rv == CKR_OK)
-        rv = objects_check_allowed(*ret_object, mechanism->mechanism);
-    if (rv == CKR_OK && !takes_key(row, permission, *ret_object))
-        return permission == CKA_WRAP ? CKR_WRAPPING_KEY_TYPE_INCONSISTENT
-                                      : CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT;
+        return wraps ? CKR_WRAPPING_KEY_HANDLE_INVALID : CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+    if (rv == CKR_KEY_TYPE_INCONSISTENT)
+        return wraps ? CKR_WRAPPING_KEY_TYPE_INCONSISTENT : CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT;
     return rv;
 }
 
@@ -196,9 +183,8 @@ static CK_RV find_salt(struct session *session, const CK_MECHANISM *mechanism,
     struct key *key = NULL;
     if (handle == CK_INVALID_HANDLE)
         return CKR_OK;
-    CK_RV rv = objects_find_key(session, handle, CKA_DERIVE, &object);
-    if (rv == CKR_OK && object_class(object) != CKO_SECRET_KEY)
-        rv = CKR_KEY_TYPE_INCONSISTENT;
+    CK_RV rv = key_use_find(session->token, mechanism_find(mechanism->mechanism), handle,
+                            KEY_HALF_PRIVATE, CKA_DERIVE, &object);
     if (rv == CKR_OK)
         rv = token_key(session->token, object, &key);
     return rv != CKR_OK ? rv : key_secret_value(key, ret_salt);
@@ -212,10 +198,7 @@ static CK_RV find_base(struct session *session, const CK_MECHANISM *mechanism,
         return CKR_MECHANISM_INVALID;
     if (mechanism->ulParameterLen && !mechanism->pParameter)
         return CKR_MECHANISM_PARAM_INVALID;
-    CK_RV rv = objects_find_key(session, handle, CKA_DERIVE, ret_base);
-    if (rv == CKR_OK && !takes_key(row, CKA_DERIVE, *ret_base))
-        rv = CKR_KEY_TYPE_INCONSISTENT;
-    return rv != CKR_OK ? rv : objects_check_allowed(*ret_base, mechanism->mechanism);
+    return key_use_find(session->token, row, handle, KEY_HALF_PRIVATE, CKA_DERIVE, ret_base);
 }
 
 /* A generic secret, where the template does not say. */
