@@ -46,9 +46,9 @@ static CK_OBJECT_CLASS class_of(const struct entry_object *object)
 static bool is_derived(CK_OBJECT_CLASS class, CK_ATTRIBUTE_TYPE type)
 {
     static const CK_ATTRIBUTE_TYPE of_keys[] = {
-        CKA_KEY_TYPE,  CKA_MODULUS,         CKA_MODULUS_BITS,     CKA_PUBLIC_EXPONENT,
-        CKA_EC_PARAMS, CKA_EC_POINT,        CKA_PUBLIC_KEY_INFO,  CKA_VALUE,
-        CKA_PRIME_1,   CKA_PRIME_2,         CKA_PRIVATE_EXPONENT, CKA_EXPONENT_1,
+        CKA_KEY_TYPE,   CKA_MODULUS,     CKA_MODULUS_BITS,     CKA_PUBLIC_EXPONENT,
+        CKA_EC_PARAMS,  CKA_EC_POINT,    CKA_PUBLIC_KEY_INFO,  CKA_VALUE,
+        CKA_PRIME_1,    CKA_PRIME_2,     CKA_PRIVATE_EXPONENT, CKA_EXPONENT_1,
         CKA_EXPONENT_2, CKA_COEFFICIENT,
     };
     if (type == CKA_CLASS || type == CKA_TOKEN)
@@ -131,9 +131,9 @@ static CK_RV take_material(struct parsing *parsing, struct entry_object *object)
                                           : lacks(parsing, "certificate");
     if (class == CKO_PRIVATE_KEY && !contents.private_key)
         return lacks(parsing, "private key");
-    const struct public_key *public_key =
-        contents.public_key.algorithm != KEY_ALGORITHM_NONE ? &contents.public_key
-                                                            : &parsing->beside;
+    const struct public_key *public_key = contents.public_key.algorithm != KEY_ALGORITHM_NONE
+                                              ? &contents.public_key
+                                              : &parsing->beside;
     if (public_key->algorithm == KEY_ALGORITHM_NONE)
         return lacks(parsing, "public key");
     if (class == CKO_PRIVATE_KEY)
@@ -322,8 +322,7 @@ static CK_RV drop_certificate(struct parsing *parsing, const struct certificate 
 {
     enum { TOKEN_USER = 1, AUTHORITY = 2 };
     struct entry_object *object = NULL;
-    CK_RV rv =
-        begin_dropped(parsing, CKO_CERTIFICATE, &certificate->public_key, &object);
+    CK_RV rv = begin_dropped(parsing, CKO_CERTIFICATE, &certificate->public_key, &object);
     if (rv == CKR_OK)
         rv = attributes_set_ulong(&object->attributes, CKA_CERTIFICATE_TYPE, CKC_X_509);
     if (rv == CKR_OK)
@@ -352,8 +351,10 @@ CK_RV entry_file_parse(struct view text, const char *name, bool login,
                        struct entry_objects *ret_objects, struct reason *reason)
 {
     struct reason unwanted = {0};
-    struct parsing parsing CLEANUP(parsing_clear) = {
-        .name = name, .login = login, .objects = ret_objects, .reason = reason ? reason : &unwanted};
+    struct parsing parsing CLEANUP(parsing_clear) = {.name = name,
+                                                     .login = login,
+                                                     .objects = ret_objects,
+                                                     .reason = reason ? reason : &unwanted};
     entry_objects_clear(ret_objects);
     memset(ret_objects, 0, sizeof(*ret_objects));
     ret_objects->own = entry_recognise(text);
@@ -437,8 +438,7 @@ static CK_RV write_objects(struct bytes *text, const struct entry_objects *objec
     for (size_t i = 0; i < objects->count && rv == CKR_OK; i++) {
         CK_OBJECT_CLASS class = class_of(&objects->objects[i]);
         if (class != CKO_PRIVATE_KEY)
-            rv = write_object(text, &objects->objects[i],
-                              class != CKO_PUBLIC_KEY || !has_private);
+            rv = write_object(text, &objects->objects[i], class != CKO_PUBLIC_KEY || !has_private);
     }
     return rv;
 }

@@ -24,8 +24,7 @@ static CK_FLAGS flags_of_tries(const struct vault_tries *tries, enum vault_user 
         return 0;
     if (tries->failed >= tries->limit)
         return try_flags[user].locked;
-    return try_flags[user].low |
-           (tries->failed + 1 == tries->limit ? try_flags[user].final : 0);
+    return try_flags[user].low | (tries->failed + 1 == tries->limit ? try_flags[user].final : 0);
 }
 
 CK_FLAGS life_flags(struct token *token)
@@ -68,20 +67,18 @@ static void write_tries(struct writable *writable)
     writable->tries_version = now ? now->version : 0;
 }
 
-static void note_tries(struct writable *writable, enum vault_user user,
-                       const struct vault_tries *tries)
+static void note_tries(struct token *token, enum vault_user user, const struct vault_tries *tries)
 {
+    struct writable *writable = token->writable;
     struct vault_tries *old = &writable->tries[user];
-    struct reason reason = {0};
     bool same = old->failed == tries->failed && (!tries->failed || old->limit == tries->limit);
     if (!tries->known || same)
         return;
     *old = *tries;
-    if (!directory_writable(writable->directory) ||
-        directory_lock(writable->directory, &reason) != CKR_OK)
+    if (!directory_writable(writable->directory) || writable_lock(token) != CKR_OK)
         return;
     write_tries(writable);
-    directory_unlock(writable->directory);
+    writable_release(token);
 }
 
 /* With the directory's lock held: a new seal begins with no wrong tries. */
@@ -102,8 +99,8 @@ static void describe(const struct token *token, enum vault_user user, CK_RV rv,
         log_line(LOG_LEVEL_WARNING, "session", "%s: wrong %s PIN: %u of %u tries are used", path,
                  who, (unsigned)tries->failed, (unsigned)tries->limit);
     if (rv == CKR_PIN_LOCKED && tries->known && tries->failed >= tries->limit)
-        log_line(LOG_LEVEL_ERROR, "session", "%s: the %s PIN is locked after %u wrong tries%s", path,
-                 who, (unsigned)tries->failed,
+        log_line(LOG_LEVEL_ERROR, "session", "%s: the %s PIN is locked after %u wrong tries%s",
+                 path, who, (unsigned)tries->failed,
                  user == VAULT_USER ? ": the SO can set a new one (C_InitPIN)" : "");
 }
 
@@ -128,7 +125,7 @@ static CK_RV open_vault(struct token *token, enum vault_user user, struct view p
                  directory_path(writable->directory));
         rv = CKR_DEVICE_ERROR;
     }
-    note_tries(writable, user, &tries);
+    note_tries(token, user, &tries);
     describe(token, user, rv, &tries);
     return rv;
 }
@@ -138,8 +135,7 @@ static void promote(struct token *token, enum vault_user user)
 {
     struct token_file file = {0};
     struct reason reason = {0};
-    if (token_is_read_only(token) ||
-        directory_lock(token->writable->directory, &reason) != CKR_OK)
+    if (token_is_read_only(token) || directory_lock(token->writable->directory, &reason) != CKR_OK)
         return;
     CK_RV rv = token_file_copy(&file, &token->writable->file);
     if (rv == CKR_OK && file.pending[user].present) {
@@ -151,7 +147,7 @@ static void promote(struct token *token, enum vault_user user)
     if (rv != CKR_OK)
         log_line(LOG_LEVEL_WARNING, "session", "%s: a change of PIN is still to be completed",
                  directory_path(token->writable->directory));
-    directory_unlock(token->writable->directory);
+    writable_release(token);
     token_file_clear(&file);
 }
 
@@ -242,7 +238,8 @@ static CK_RV make_seals(struct token *token, struct view pin, struct token_file 
     /* Nobody needs to be asked before such a token is wiped. */
     bool so = !writable->pinless || pin.size;
     if (rv == CKR_OK && so)
-        rv = vault_seal(vault, VAULT_SO, view_of(pin.data ? pin.data : (const uint8_t *)"", pin.size),
+        rv = vault_seal(vault, VAULT_SO,
+                        view_of(pin.data ? pin.data : (const uint8_t *)"", pin.size),
                         writable->try_limit[VAULT_SO], NULL, &file->seals[VAULT_SO]);
     if (rv == CKR_OK && writable->pinless)
         rv = vault_seal(vault, VAULT_USER, (struct view){0}, 0, NULL, &file->seals[VAULT_USER]);
@@ -315,16 +312,16 @@ CK_RV life_init_token(struct token *token, struct view pin, struct view label)
         return CKR_PIN_LEN_RANGE;
     if (writable->damaged)
         return CKR_DEVICE_ERROR;
-    CK_RV rv = directory_make(writable->directory, &reason);
+    CK_RV rv = writable_fail(token, directory_make(writable->directory, &reason), &reason);
     if (rv == CKR_OK)
-        rv = directory_lock(writable->directory, &reason);
+        rv = writable_lock(token);
     if (rv != CKR_OK)
-        return writable_fail(token, rv, &reason);
+        return rv;
     writable_refresh(token);
     rv = writable_is_read_only(writable) ? CKR_TOKEN_WRITE_PROTECTED : check_so(token, pin);
     if (rv == CKR_OK)
         rv = make_token(token, pin, label);
-    directory_unlock(writable->directory);
+    writable_release(token);
     return rv;
 }
 
@@ -360,21 +357,20 @@ static CK_RV replace_seal(struct token *token, enum vault_user user, struct view
 
 static CK_RV change_pin(struct token *token, enum vault_user user, struct view pin)
 {
-    struct reason reason = {0};
     uint8_t id[VAULT_TOKEN_SIZE];
     memcpy(id, token->writable->file.id, sizeof(id));
     if (pin.size > TOKEN_MAX_PIN_SIZE)
         return CKR_PIN_LEN_RANGE;
     if (token_is_read_only(token))
         return CKR_TOKEN_WRITE_PROTECTED;
-    CK_RV rv = directory_lock(token->writable->directory, &reason);
+    CK_RV rv = writable_lock(token);
     if (rv != CKR_OK)
-        return writable_fail(token, rv, &reason);
+        return rv;
     writable_refresh(token);
     bool same = memcmp(id, token->writable->file.id, sizeof(id)) == 0;
     rv = same && vault_is_open(token->writable->vault) ? replace_seal(token, user, pin)
                                                        : (CK_RV)CKR_USER_NOT_LOGGED_IN;
-    directory_unlock(token->writable->directory);
+    writable_release(token);
     return rv;
 }
 

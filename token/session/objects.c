@@ -86,7 +86,8 @@ CK_RV objects_create(struct session *session, const CK_ATTRIBUTE *template, CK_U
                      CK_OBJECT_HANDLE *ret_handle)
 {
     struct made made CLEANUP(made_clear) = {0};
-    CK_RV rv = schema_build(made_origin(session, SCHEMA_CREATE), template, count, NULL, &made.attributes);
+    CK_RV rv =
+        schema_build(made_origin(session, SCHEMA_CREATE), template, count, NULL, &made.attributes);
     if (rv == CKR_OK)
         rv = made_check_place(session, &made.attributes);
     if (rv == CKR_OK)

@@ -116,9 +116,8 @@ static CK_RV start(struct token *token, struct operation *operation, enum operat
     return rv;
 }
 
-static CK_RV prepare(struct operation *operation, struct token *token,
-                     enum operation_kind kind, const CK_MECHANISM *mechanism,
-                     CK_OBJECT_HANDLE handle)
+static CK_RV prepare(struct operation *operation, struct token *token, enum operation_kind kind,
+                     const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE handle)
 {
     const struct mechanism *row = mechanism_find(mechanism->mechanism);
     if (!(token_mechanism_flags(token, row) & needs[kind].flag))

@@ -344,9 +344,9 @@ static void refresh_file(struct token *token, const struct directory_file *file)
         contents_clear(&contents);
         rv = read_contents(token, file->name, &contents, &reason);
     }
-    bool foreign = contents.own && (!writable_is_initialised(writable) ||
-                                    memcmp(contents.token, writable->file.id,
-                                           sizeof(contents.token)) != 0);
+    bool foreign =
+        contents.own && (!writable_is_initialised(writable) ||
+                         memcmp(contents.token, writable->file.id, sizeof(contents.token)) != 0);
     if (rv == CKR_OK && foreign) {
         reason_set(&reason, "it belongs to another token, or to this one before it was initialised "
                             "again");

@@ -154,8 +154,9 @@ static void free_string(char **string)
     free(*string);
 }
 
-static CK_RV read_exported(const struct configuration *configuration, const struct config_section *section,
-                   struct token *token, struct reason *reason)
+static CK_RV read_exported(const struct configuration *configuration,
+                           const struct config_section *section, struct token *token,
+                           struct reason *reason)
 {
     struct files files CLEANUP(files_clear) = {.count = 0};
     char *tpm CLEANUP(free_string) = NULL;
@@ -179,9 +180,8 @@ static CK_RV read_exported(const struct configuration *configuration, const stru
 /* A token directory holds its own keys: words about files of keys do not go with it. */
 static CK_RV check_words(const struct config_section *section, struct reason *reason)
 {
-    static const char *const foreign[] = {"private key", "certificate", "public key",
-                                          "engine",      "provider",    "id",
-                                          "label"};
+    static const char *const foreign[] = {"private key", "certificate", "public key", "engine",
+                                          "provider",    "id",          "label"};
     for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
         const struct config_entry *entry = config_find(section, foreign[i]);
         if (!entry)
@@ -197,8 +197,8 @@ static CK_RV check_words(const struct config_section *section, struct reason *re
 }
 
 static CK_RV read_settings(const struct configuration *configuration,
-                           const struct config_section *section,
-                           struct writable_settings *settings, struct reason *reason)
+                           const struct config_section *section, struct writable_settings *settings,
+                           struct reason *reason)
 {
     bool sealing = false;
     CK_RV rv = section_read_protection(configuration, section, &settings->protection, reason);
@@ -230,8 +230,8 @@ static CK_RV read_directory(const struct configuration *configuration,
     if (rv == CKR_OK)
         rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
     if (rv == CKR_OK)
-        rv = pin_source_read(configuration, section, "so pin source", &token->so_pin_source,
-                             reason);
+        rv =
+            pin_source_read(configuration, section, "so pin source", &token->so_pin_source, reason);
     if (rv == CKR_OK)
         rv = section_read_tpm(configuration, section, &tpm, reason);
     if (rv == CKR_OK)

@@ -10,8 +10,8 @@
 #include "token/store/file.h"
 
 CK_RV section_read_protection(const struct configuration *configuration,
-                             const struct config_section *section,
-                             enum key_protection *ret_protection, struct reason *reason)
+                              const struct config_section *section,
+                              enum key_protection *ret_protection, struct reason *reason)
 {
     static const struct {
         const char *word;
@@ -179,7 +179,7 @@ CK_RV section_read_names(const struct configuration *configuration,
 /* A state directory or device is a path like any other in the configuration; the
  * other kinds of TPM are left as they are. */
 CK_RV section_read_tpm(const struct configuration *configuration,
-                      const struct config_section *section, char **ret_tpm, struct reason *reason)
+                       const struct config_section *section, char **ret_tpm, struct reason *reason)
 {
     static const char *const with_path[] = {"embedded:", "device:"};
     const char *value = configuration_value(configuration, section, "tpm");

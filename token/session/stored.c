@@ -28,19 +28,18 @@ CK_RV stored_new_unique(uint8_t out[STORED_UNIQUE_SIZE])
 static CK_RV begin(struct token *token)
 {
     struct writable *writable = token->writable;
-    struct reason reason = {0};
     uint8_t id[VAULT_TOKEN_SIZE];
     memcpy(id, writable->file.id, sizeof(id));
     if (token_is_read_only(token))
         return CKR_TOKEN_WRITE_PROTECTED;
     if (!writable_is_initialised(writable))
         return CKR_TOKEN_NOT_RECOGNIZED;
-    CK_RV rv = directory_lock(writable->directory, &reason);
+    CK_RV rv = writable_lock(token);
     if (rv != CKR_OK)
-        return writable_fail(token, rv, &reason);
+        return rv;
     writable_load(token);
     if (!writable_is_initialised(writable) || memcmp(id, writable->file.id, sizeof(id)) != 0) {
-        directory_unlock(writable->directory);
+        writable_release(token);
         log_line(LOG_LEVEL_ERROR, "session",
                  "%s: another process has initialised this token again; log in anew",
                  directory_path(writable->directory));
@@ -51,7 +50,7 @@ static CK_RV begin(struct token *token)
 
 static void end(struct token *token)
 {
-    directory_unlock(token->writable->directory);
+    writable_release(token);
 }
 
 /* Private data: its value is not for who reads the file. */
@@ -141,8 +140,10 @@ static void name_file(const struct entry_objects *objects, char *name, size_t si
         CK_OBJECT_CLASS class;
         const char *word;
     } words[] = {
-        {CKO_CERTIFICATE, "certificate"}, {CKO_PUBLIC_KEY, "public-key"},
-        {CKO_PRIVATE_KEY, "key"},         {CKO_SECRET_KEY, "secret-key"},
+        {CKO_CERTIFICATE, "certificate"},
+        {CKO_PUBLIC_KEY, "public-key"},
+        {CKO_PRIVATE_KEY, "key"},
+        {CKO_SECRET_KEY, "secret-key"},
         {CKO_DATA, "data"},
     };
     const char *word = "entry";
@@ -229,8 +230,7 @@ static CK_RV give_pem(struct entry_objects *contents)
     for (size_t i = 0; i < contents->count; i++) {
         struct entry_object *entry = &contents->objects[i];
         struct public_key public_key = {0};
-        if (entry->pem.size ||
-            attributes_ulong(&entry->attributes, CKA_CLASS, 0) != CKO_PUBLIC_KEY)
+        if (entry->pem.size || attributes_ulong(&entry->attributes, CKA_CLASS, 0) != CKO_PUBLIC_KEY)
             continue;
         CK_RV rv = material_public(&entry->attributes, &public_key);
         if (rv == CKR_OK)

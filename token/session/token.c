@@ -13,8 +13,8 @@
 #include "token/session/exported.h"
 #include "token/session/life.h"
 #include "token/session/section.h"
-#include "token/session/stored.h"
 #include "token/session/state.h"
+#include "token/session/stored.h"
 #include "token/session/version.h"
 #include "token/session/writable.h"
 
@@ -262,8 +262,8 @@ CK_RV token_reveal(struct token *token, struct object *object)
     if (!can_be_revealed(object) || !token_is_open(token))
         return CKR_OK;
     token_unlist_object(token, object);
-    CK_RV rv = object_class(object) == CKO_DATA ? reveal_value(token, object)
-                                                : reveal_key(token, object);
+    CK_RV rv =
+        object_class(object) == CKO_DATA ? reveal_value(token, object) : reveal_key(token, object);
     object->revealed = rv == CKR_OK;
     CK_RV listed = token_list_object(token, object);
     return rv != CKR_OK ? rv : listed;
@@ -407,8 +407,7 @@ void token_info(struct token *token, CK_TOKEN_INFO *ret_info)
     if (pin_source_is_protected(&token->pin_source) && flags & CKF_LOGIN_REQUIRED)
         flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
     *ret_info = (CK_TOKEN_INFO){
-        .flags = CKF_RNG | CKF_DUAL_CRYPTO_OPERATIONS |
-                 flags,
+        .flags = CKF_RNG | CKF_DUAL_CRYPTO_OPERATIONS | flags,
         .ulMaxSessionCount = CK_EFFECTIVELY_INFINITE,
         .ulSessionCount = token->session_count,
         .ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE,

@@ -1,6 +1,6 @@
 /* A token: what one section of the configuration serves (an exported key, or a token
- * directory), its objects, and who has logged in. The guard's token lock is held in every function that
- * changes one. */
+ * directory), its objects, and who has logged in. The guard's token lock is held in every function
+ * that changes one. */
 #ifndef SIGNET_SESSION_TOKEN_H
 #define SIGNET_SESSION_TOKEN_H
 
@@ -28,10 +28,10 @@ struct token {
     char manufacturer[33];
     char model[17];
     char serial[17];
-    bool serial_given; /* by the configuration */
+    bool serial_given;       /* by the configuration */
     struct object **objects; /* in the order of their handles */
     size_t object_count;
-    struct finder *finder;  /* NULL while the token is small */
+    struct finder *finder; /* NULL while the token is small */
     struct pin_source pin_source;
     struct pin_source so_pin_source;
     enum token_login login;

@@ -277,7 +277,8 @@ static CK_RV take_token(const struct entry_group *group, struct token_file *file
                        reason);
     if (rv == CKR_OK)
         rv = take_word(group, "tpm firmware", tpm->firmware, sizeof(tpm->firmware), reason);
-    return rv != CKR_OK ? rv : take_bytes(group, "storage root", 128, false, &tpm->root_name, reason);
+    return rv != CKR_OK ? rv
+                        : take_bytes(group, "storage root", 128, false, &tpm->root_name, reason);
 }
 
 static CK_RV take_group(const struct entry_group *group, struct token_file *file, bool *has_token,

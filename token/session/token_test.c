@@ -149,7 +149,7 @@ static void only_the_user_can_log_in(UNUSED void **state)
     assert_rv(token_login(parts.token, CKU_CONTEXT_SPECIFIC, pin), CKR_OPERATION_NOT_INITIALIZED);
     assert_rv(token_login(parts.token, CKU_USER, view_of(long_pin, sizeof(long_pin))),
               CKR_PIN_LEN_RANGE);
-    assert_false(parts.token->logged_in);
+    assert_false(parts.token->login == TOKEN_USER);
     close_parts(&parts);
 }
 
@@ -256,7 +256,7 @@ static void the_last_session_logs_out(UNUSED void **state)
     assert_ok(login(&parts, "1234"));
     module_remove_session(parts.module, parts.session);
     session_free(parts.session);
-    assert_false(parts.token->logged_in);
+    assert_false(parts.token->login == TOKEN_USER);
     assert_int_equal(module_session_of(parts.module, parts.token), CK_INVALID_HANDLE);
     close_parts(&parts);
 }

@@ -3,10 +3,10 @@
 #include "token/mechanism/manage.h"
 #include "token/object/material.h"
 #include "token/object/schema.h"
+#include "token/session/key_use.h"
 #include "token/session/made.h"
 #include "token/session/manage.h"
 #include "token/session/mechanisms.h"
-#include "token/session/key_use.h"
 
 /* Public keys wrap and private ones unwrap, secret ones do both. */
 static CK_RV find_wrapper(struct session *session, const CK_MECHANISM *mechanism,
@@ -19,9 +19,8 @@ static CK_RV find_wrapper(struct session *session, const CK_MECHANISM *mechanism
         return CKR_MECHANISM_INVALID;
     if (mechanism->ulParameterLen && !mechanism->pParameter)
         return CKR_MECHANISM_PARAM_INVALID;
-    CK_RV rv =
-        key_use_find(session->token, row, handle, wraps ? KEY_HALF_PUBLIC : KEY_HALF_PRIVATE,
-                     permission, ret_object);
+    CK_RV rv = key_use_find(session->token, row, handle, wraps ? KEY_HALF_PUBLIC : KEY_HALF_PRIVATE,
+                            permission, ret_object);
     if (rv == CKR_KEY_HANDLE_INVALID)
         return wraps ? CKR_WRAPPING_KEY_HANDLE_INVALID : CKR_UNWRAPPING_KEY_HANDLE_INVALID;
     if (rv == CKR_KEY_TYPE_INCONSISTENT)
@@ -218,8 +217,8 @@ static CK_RV build_derived(const CK_MECHANISM *mechanism, struct manage_template
                           &made->attributes);
     return rv != CKR_OK || data
                ? rv
-               : schema_complete_key(&made->attributes, SCHEMA_DERIVE,
-                                     CK_UNAVAILABLE_INFORMATION, &base->attributes);
+               : schema_complete_key(&made->attributes, SCHEMA_DERIVE, CK_UNAVAILABLE_INFORMATION,
+                                     &base->attributes);
 }
 
 static CK_RV take_derived(struct made *made, struct bytes *secret)

@@ -46,6 +46,22 @@ CK_RV writable_fail(const struct token *token, CK_RV rv, const struct reason *re
     return rv;
 }
 
+CK_RV writable_lock(struct token *token)
+{
+    struct writable *writable = token->writable;
+    struct reason reason = {0};
+    CK_RV rv = writable->locked ? CKR_OK : directory_lock(writable->directory, &reason);
+    if (rv == CKR_OK)
+        writable->locked++;
+    return writable_fail(token, rv, &reason);
+}
+
+void writable_release(struct token *token)
+{
+    if (--token->writable->locked == 0)
+        directory_unlock(token->writable->directory);
+}
+
 bool writable_is_initialised(const struct writable *writable)
 {
     return writable->known && writable->file.initialised;
@@ -58,8 +74,8 @@ bool writable_needs_login(const struct writable *writable)
 
 bool writable_is_read_only(const struct writable *writable)
 {
-    return writable->damaged || (directory_exists(writable->directory) &&
-                                 !directory_writable(writable->directory));
+    return writable->damaged ||
+           (directory_exists(writable->directory) && !directory_writable(writable->directory));
 }
 
 CK_RV writable_unlock(struct token *token)
@@ -135,7 +151,8 @@ CK_RV writable_read_token_file(struct token *token)
         return rv;
     }
     if (!writable->damaged)
-        log_line(LOG_LEVEL_ERROR, "session", "%s/%s:%u: %s; the token cannot be used until that is put right",
+        log_line(LOG_LEVEL_ERROR, "session",
+                 "%s/%s:%u: %s; the token cannot be used until that is put right",
                  directory_path(writable->directory), TOKEN_FILE_NAME, reason.line, reason.text);
     writable->damaged = true;
     return rv == CKR_DATA_INVALID ? (CK_RV)CKR_DEVICE_ERROR : rv;
@@ -151,10 +168,10 @@ CK_RV writable_write_token_file(struct token *token, const struct token_file *fi
     if (rv == CKR_OK)
         rv = token_file_copy(&copy, file);
     if (rv == CKR_OK)
-        rv = writable_fail(token,
-                           directory_write(writable->directory, TOKEN_FILE_NAME, bytes_view(&text),
-                                           &reason),
-                           &reason);
+        rv = writable_fail(
+            token,
+            directory_write(writable->directory, TOKEN_FILE_NAME, bytes_view(&text), &reason),
+            &reason);
     if (rv == CKR_OK)
         rv = take_file(token, &copy);
     token_file_clear(&copy);
@@ -196,13 +213,12 @@ static void refresh_tries(struct writable *writable)
         uint32_t values[2] = {0};
         for (size_t i = 0; i < 2; i++) {
             struct view value = entry_value(&entry.groups[0], names[user][i]);
-            for (size_t j = 0; j < value.size && j < 4 && value.data[j] >= '0' &&
-                               value.data[j] <= '9';
-                 j++)
+            for (size_t j = 0;
+                 j < value.size && j < 4 && value.data[j] >= '0' && value.data[j] <= '9'; j++)
                 values[i] = 10 * values[i] + (uint32_t)(value.data[j] - '0');
         }
-        writable->tries[user] = (struct vault_tries){
-            .known = values[1] != 0, .failed = values[0], .limit = values[1]};
+        writable->tries[user] =
+            (struct vault_tries){.known = values[1] != 0, .failed = values[0], .limit = values[1]};
     }
 }
 

@@ -37,7 +37,8 @@ struct writable {
     struct token_file file;
     struct vault_tries tries[VAULT_USERS];
     uint64_t tries_version;
-    bool stale; /* the records are behind the directory's list */
+    unsigned locked; /* how often writable_lock is to be undone */
+    bool stale;      /* the records are behind the directory's list */
     bool pinless;
     enum key_sealing sealing;
     uint32_t try_limit[VAULT_USERS];
@@ -100,6 +101,10 @@ CHECKED CK_RV writable_write_token_file(struct token *token, const struct token_
 
 /* Removes all entries of this token id that can be removed. */
 void writable_remove_entries(struct token *token, const uint8_t id[VAULT_TOKEN_SIZE]);
+
+/* The directory's lock, which this token may hold already. Failures are logged. */
+CHECKED CK_RV writable_lock(struct token *token);
+void writable_release(struct token *token);
 
 /* One log line about a failure in the directory; passes rv through. */
 CHECKED CK_RV writable_fail(const struct token *token, CK_RV rv, const struct reason *reason);
