@@ -134,8 +134,7 @@ static CK_RV open_vault(struct token *token, enum vault_user user, struct view p
 static void promote(struct token *token, enum vault_user user)
 {
     struct token_file file = {0};
-    struct reason reason = {0};
-    if (token_is_read_only(token) || directory_lock(token->writable->directory, &reason) != CKR_OK)
+    if (token_is_read_only(token) || writable_lock(token) != CKR_OK)
         return;
     CK_RV rv = token_file_copy(&file, &token->writable->file);
     if (rv == CKR_OK && file.pending[user].present) {

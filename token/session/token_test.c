@@ -144,9 +144,10 @@ static void only_the_user_can_log_in(UNUSED void **state)
     struct parts parts = open_parts("private key = ec.enc");
     uint8_t long_pin[TOKEN_MAX_PIN_SIZE + 1] = {0};
     struct view pin = view_string("1234");
-    assert_rv(token_login(parts.token, CKU_SO, pin), CKR_USER_TYPE_INVALID);
-    assert_rv(token_login(parts.token, 77, pin), CKR_USER_TYPE_INVALID);
-    assert_rv(token_login(parts.token, CKU_CONTEXT_SPECIFIC, pin), CKR_OPERATION_NOT_INITIALIZED);
+    assert_rv(session_login(parts.session, CKU_SO, pin), CKR_USER_TYPE_INVALID);
+    assert_rv(session_login(parts.session, 77, pin), CKR_USER_TYPE_INVALID);
+    assert_rv(session_login(parts.session, CKU_CONTEXT_SPECIFIC, pin),
+              CKR_OPERATION_NOT_INITIALIZED);
     assert_rv(token_login(parts.token, CKU_USER, view_of(long_pin, sizeof(long_pin))),
               CKR_PIN_LEN_RANGE);
     assert_false(parts.token->login == TOKEN_USER);
