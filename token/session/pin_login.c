@@ -20,19 +20,23 @@ static struct pin_source *source_of(struct token *token, CK_USER_TYPE user)
     return so ? &token->so_pin_source : &token->pin_source;
 }
 
-CK_RV pin_login_request(struct token *token, CK_USER_TYPE user, struct pin_request *ret_request)
+CK_RV pin_login_prepare(struct token *token, CK_USER_TYPE user, enum pin_use use,
+                        struct pin_request *ret_request)
 {
-    if (!pin_source_is_protected(source_of(token, user)) ||
-        (user != CKU_SO && !token_needs_login(token)))
+    struct pin_source *source = source_of(token, user);
+    if (!pin_source_is_protected(source))
         return CKR_ARGUMENTS_BAD;
     *ret_request = (struct pin_request){
-        .source = source_of(token, user),
-        .user = user,
-        .use = PIN_TO_LOG_IN,
-        .flags = token_pin_flags(token),
-    };
+        .source = source, .user = user, .use = use, .flags = token_pin_flags(token)};
     set_label(token, ret_request->label, sizeof(ret_request->label));
     return CKR_OK;
+}
+
+CK_RV pin_login_request(struct token *token, CK_USER_TYPE user, struct pin_request *ret_request)
+{
+    if (user != CKU_SO && !token_needs_login(token))
+        return CKR_ARGUMENTS_BAD;
+    return pin_login_prepare(token, user, PIN_TO_LOG_IN, ret_request);
 }
 
 CK_RV pin_login_ask(const struct pin_request *request, struct secret **ret_pin)

@@ -6,6 +6,10 @@
 #include "token/session/session.h"
 
 /* CKR_ARGUMENTS_BAD where the application has to say the PIN. */
+CHECKED CK_RV pin_login_prepare(struct token *token, CK_USER_TYPE user, enum pin_use use,
+                                struct pin_request *ret_request);
+
+/* The same for C_Login; also where there is nothing to log in to. */
 CHECKED CK_RV pin_login_request(struct token *token, CK_USER_TYPE user,
                                 struct pin_request *ret_request);
 

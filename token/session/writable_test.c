@@ -62,14 +62,16 @@ static void generate(struct parts *parts, CK_OBJECT_HANDLE *ret_public,
 {
     static uint8_t p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
     static CK_BBOOL yes = CK_TRUE;
+    static char name[] = "mine";
+    static uint8_t id[] = {1, 2};
     CK_ATTRIBUTE public[] = {{CKA_EC_PARAMS, p256, sizeof(p256)},
                              {CKA_TOKEN, &yes, sizeof(yes)},
                              {CKA_VERIFY, &yes, sizeof(yes)},
-                             {CKA_ID, (void *)"\1\2", 2}};
+                             {CKA_ID, id, sizeof(id)}};
     CK_ATTRIBUTE private[] = {{CKA_TOKEN, &yes, sizeof(yes)},
                               {CKA_SIGN, &yes, sizeof(yes)},
-                              {CKA_LABEL, (void *)"mine", 4},
-                              {CKA_ID, (void *)"\1\2", 2}};
+                              {CKA_LABEL, name, 4},
+                              {CKA_ID, id, sizeof(id)}};
     CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
     assert_ok(manage_generate_pair(
         parts->session, &mechanism, (struct manage_template){public, ARRAY_SIZE(public)},
