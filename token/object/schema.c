@@ -12,14 +12,6 @@ static struct schema_task task_of(enum schema_origin origin)
                                 .so = origin & SCHEMA_BY_SO};
 }
 
-static bool is_date(struct view value)
-{
-    for (size_t i = 0; i < value.size; i++)
-        if (value.data[i] < '0' || value.data[i] > '9')
-            return false;
-    return value.size == 0 || value.size == sizeof(CK_DATE);
-}
-
 static bool value_fits(const struct schema_row *row, struct view value)
 {
     CK_ULONG number;
@@ -37,9 +29,9 @@ static bool value_fits(const struct schema_row *row, struct view value)
         memcpy(&number, value.data, sizeof(number));
         return schema_word(schema_certificate_types, number) != NULL;
     case KIND_MECHANISMS:
-        return value.size % sizeof(CK_MECHANISM_TYPE) == 0;
+        return schema_is_list(value);
     case KIND_DATE:
-        return is_date(value);
+        return schema_is_date(value);
     default:
         return value.size > 0 || !(row->rules & NOT_EMPTY);
     }

@@ -196,3 +196,16 @@ const struct schema_row *schema_any(CK_ATTRIBUTE_TYPE type)
 {
     return schema_find(type, ON_ALL | FOR_ANY);
 }
+
+bool schema_is_date(struct view value)
+{
+    for (size_t i = 0; i < value.size; i++)
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return false;
+    return value.size == 0 || value.size == sizeof(CK_DATE);
+}
+
+bool schema_is_list(struct view value)
+{
+    return value.size % sizeof(CK_ULONG) == 0 && value.size / sizeof(CK_ULONG) <= SCHEMA_MAX_LIST;
+}

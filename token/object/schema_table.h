@@ -123,6 +123,11 @@ unsigned schema_bits(const struct attributes *attributes);
 const struct schema_row *schema_find(CK_ATTRIBUTE_TYPE type, unsigned bits);
 bool schema_applies(const struct schema_row *row, unsigned bits);
 
+/* Values of the two kinds: eight digits or nothing; at most so many numbers. */
+#define SCHEMA_MAX_LIST 256
+bool schema_is_date(struct view value);
+bool schema_is_list(struct view value);
+
 /* Any row of the attribute. */
 const struct schema_row *schema_any(CK_ATTRIBUTE_TYPE type);
 
