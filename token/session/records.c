@@ -232,8 +232,10 @@ static bool uncache(struct view cached, bool login, struct contents *ret_content
             return false;
         memcpy(&size, rest.data, sizeof(size));
         rest = view_of(rest.data + sizeof(size), rest.size - sizeof(size));
-        if (size > rest.size || attributes_unpack(view_of(rest.data, (size_t)size),
-                                                  &ret_contents->objects[i]) != CKR_OK)
+        struct attributes borrowed = {0};
+        if (size > rest.size ||
+            attributes_unpack(view_of(rest.data, (size_t)size), &borrowed) != CKR_OK ||
+            attributes_copy(&ret_contents->objects[i], &borrowed) != CKR_OK)
             return false;
         ret_contents->count++;
         size_t whole = ((size_t)size + 7) & ~(size_t)7;
