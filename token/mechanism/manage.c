@@ -2,11 +2,12 @@
 
 #include "token/mechanism/family.h"
 
-/* A parameter that is said to be somewhere, and is not, is never looked at below. */
-static CK_RV find(const CK_MECHANISM *given, const struct family **ret_family)
+/* The family, if the row has the operation. A parameter that is said to be somewhere,
+ * and is not, is never looked at below. */
+static CK_RV find(const CK_MECHANISM *given, CK_FLAGS flag, const struct family **ret_family)
 {
     const struct mechanism *mechanism = mechanism_find(given->mechanism);
-    if (!mechanism || !mechanism->family)
+    if (!mechanism || !(mechanism->flags & flag))
         return CKR_MECHANISM_INVALID;
     if (given->ulParameterLen && !given->pParameter)
         return CKR_MECHANISM_PARAM_INVALID;
@@ -18,9 +19,7 @@ CK_RV mechanism_wrap(const CK_MECHANISM *given, const struct public_key *public_
                      struct key *secret_key, struct view plain, struct bytes *ret_wrapped)
 {
     const struct family *family = NULL;
-    CK_RV rv = find(given, &family);
-    if (rv == CKR_OK && !family->wrap)
-        rv = CKR_MECHANISM_INVALID;
+    CK_RV rv = find(given, CKF_WRAP, &family);
     return rv != CKR_OK ? rv : family->wrap(given, public_key, secret_key, plain, ret_wrapped);
 }
 
@@ -28,9 +27,7 @@ CK_RV mechanism_wrapped_size(const CK_MECHANISM *given, const struct public_key 
                              size_t plain_size, size_t *ret_size)
 {
     const struct family *family = NULL;
-    CK_RV rv = find(given, &family);
-    if (rv == CKR_OK && !family->wrapped_size)
-        rv = CKR_MECHANISM_INVALID;
+    CK_RV rv = find(given, CKF_WRAP, &family);
     return rv != CKR_OK ? rv : family->wrapped_size(given, public_key, plain_size, ret_size);
 }
 
@@ -38,9 +35,7 @@ CK_RV mechanism_unwrap(const CK_MECHANISM *given, struct key *key, struct view w
                        struct bytes *ret_plain)
 {
     const struct family *family = NULL;
-    CK_RV rv = find(given, &family);
-    if (rv == CKR_OK && !family->unwrap)
-        rv = CKR_MECHANISM_INVALID;
+    CK_RV rv = find(given, CKF_UNWRAP, &family);
     return rv != CKR_OK ? rv : family->unwrap(given, key, wrapped, ret_plain);
 }
 
@@ -48,9 +43,7 @@ CK_RV mechanism_derive_salted(const CK_MECHANISM *given, struct key *key, struct
                               size_t size, struct bytes *ret_secret)
 {
     const struct family *family = NULL;
-    CK_RV rv = find(given, &family);
-    if (rv == CKR_OK && !family->derive)
-        rv = CKR_MECHANISM_INVALID;
+    CK_RV rv = find(given, CKF_DERIVE, &family);
     return rv != CKR_OK ? rv : family->derive(given, key, salt, size, ret_secret);
 }
 
