@@ -310,8 +310,8 @@ static CK_RV read_names(const struct configuration *configuration,
 
 /* A state directory or device is a path like any other in the configuration; the
  * other kinds of TPM are left as they are. */
-static CK_RV read_tpm(const struct configuration *configuration,
-                      const struct config_section *section, char **ret_tpm, struct reason *reason)
+CK_RV section_tpm(const struct configuration *configuration, const struct config_section *section,
+                  char **ret_tpm, struct reason *reason)
 {
     static const char *const with_path[] = {"embedded:", "device:"};
     const char *value = configuration_value(configuration, section, "tpm");
@@ -351,7 +351,7 @@ CK_RV section_read(const struct configuration *configuration, const struct confi
     if (rv == CKR_OK)
         rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
     if (rv == CKR_OK)
-        rv = read_tpm(configuration, section, &tpm, reason);
+        rv = section_tpm(configuration, section, &tpm, reason);
     description.tpm = tpm;
     if (rv == CKR_OK)
         rv = read_description(configuration, section, &files, &description, reason);

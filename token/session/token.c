@@ -213,6 +213,7 @@ void token_free(struct token *token)
     bytes_free(&token->label);
     bytes_free(&token->id);
     pin_source_clear(&token->pin_source);
+    problems_clear(&token->problems);
     lock_free(token->lock);
     free(token);
 }

@@ -7,6 +7,7 @@
 #include "token/key/material.h"
 #include "token/object/object.h"
 #include "token/session/pin_source.h"
+#include "token/session/problem.h"
 
 struct lock;
 
@@ -25,6 +26,7 @@ struct token {
     struct object **objects; /* in the order of their handles */
     size_t object_count;
     struct pin_source pin_source;
+    struct problems problems;
     bool logged_in;
     CK_FLAGS pin_flags; /* CKF_USER_PIN_COUNT_LOW and LOCKED as last seen */
     CK_ULONG session_count;
