@@ -50,13 +50,15 @@ static void free_string(char **string)
 static const struct {
     const char *variable;
     const char *path;
+    const char *shown;
 } places[] = {
-    {"SIGNET_CONF", NULL},
-    {"OPENSSL_PKCS11_CONF", NULL},
-    {"XDG_CONFIG_HOME", "/signet/signet.conf"},
-    {NULL, "~/.config/signet/signet.conf"},
-    {NULL, "~/.config/openssl-pkcs11/openssl-pkcs11.conf"},
-    {NULL, "/etc/signet/signet.conf"},
+    {"SIGNET_CONF", NULL, "$SIGNET_CONF"},
+    {"OPENSSL_PKCS11_CONF", NULL, "$OPENSSL_PKCS11_CONF"},
+    {"XDG_CONFIG_HOME", "/signet/signet.conf", "$XDG_CONFIG_HOME/signet/signet.conf"},
+    {NULL, "~/.config/signet/signet.conf", "~/.config/signet/signet.conf"},
+    {NULL, "~/.config/openssl-pkcs11/openssl-pkcs11.conf",
+     "~/.config/openssl-pkcs11/openssl-pkcs11.conf"},
+    {NULL, "/etc/signet/signet.conf", "/etc/signet/signet.conf"},
 };
 
 static CK_RV place_path(size_t place, char **ret_path)
@@ -82,12 +84,19 @@ static CK_RV place_path(size_t place, char **ret_path)
     return CKR_OK;
 }
 
-static CK_RV find_file(char **ret_path)
+static CK_RV find_file(struct configuration *configuration)
 {
     CK_RV rv = CKR_OK;
-    for (size_t i = 0; i < ARRAY_SIZE(places) && rv == CKR_OK && !*ret_path; i++)
-        rv = place_path(i, ret_path);
+    for (size_t i = 0; i < ARRAY_SIZE(places) && rv == CKR_OK && !configuration->path; i++) {
+        rv = place_path(i, &configuration->path);
+        configuration->named_by = configuration->path ? places[i].variable : NULL;
+    }
     return rv;
+}
+
+const char *configuration_place(size_t index)
+{
+    return index < ARRAY_SIZE(places) ? places[index].shown : NULL;
 }
 
 static void check_keywords(struct config *config, size_t number)
@@ -278,7 +287,7 @@ static CK_RV read_any(const char *string, struct configuration *configuration)
     CK_RV rv = read_string(string, configuration, &read);
     if (rv != CKR_OK || read)
         return rv;
-    rv = find_file(&configuration->path);
+    rv = find_file(configuration);
     if (rv != CKR_OK)
         return rv;
     if (configuration->path)

@@ -43,19 +43,15 @@ void records_free(struct writable *writable)
     for (size_t i = 0; i < writable->record_count; i++)
         record_free(writable->records[i]);
     free(writable->records);
-    for (size_t i = 0; i < writable->problem_count; i++)
-        free(writable->problems[i].name);
-    free(writable->problems);
     writable->records = NULL;
     writable->record_count = 0;
-    writable->problems = NULL;
-    writable->problem_count = 0;
 }
 
 void records_forget(struct token *token)
 {
     token_remove_stored_objects(token);
     records_free(token->writable);
+    problems_clear(&token->problems);
 }
 
 /* Where the name is, or would have to be put. */
@@ -280,33 +276,11 @@ static void cache(struct token *token, const char *name, const struct file_stamp
         log_line(LOG_LEVEL_DEBUG, "session", "%s: not taken into the index (0x%lx)", name, rv);
 }
 
-static void forget_problem(struct writable *writable, const char *name)
-{
-    for (size_t i = 0; i < writable->problem_count; i++) {
-        if (strcmp(writable->problems[i].name, name) != 0)
-            continue;
-        free(writable->problems[i].name);
-        writable->problems[i] = writable->problems[--writable->problem_count];
-        return;
-    }
-}
-
 static void note_problem(struct token *token, const char *name, const struct reason *reason)
 {
-    struct writable *writable = token->writable;
     log_line(LOG_LEVEL_ERROR, "session", "%s/%s:%u: %s; it is left out",
-             directory_path(writable->directory), name, reason->line, reason->text);
-    struct record_problem *problems =
-        realloc(writable->problems, (writable->problem_count + 1) * sizeof(*problems));
-    if (!problems)
-        return;
-    writable->problems = problems;
-    struct record_problem *problem = &problems[writable->problem_count];
-    problem->name = strdup(name);
-    problem->line = reason->line;
-    memcpy(problem->text, reason->text, sizeof(problem->text));
-    if (problem->name)
-        writable->problem_count++;
+             directory_path(token->writable->directory), name, reason->line, reason->text);
+    problems_add(&token->problems, name, reason);
 }
 
 static CK_RV read_contents(struct token *token, const char *name, struct contents *ret_contents,
@@ -341,7 +315,7 @@ static void refresh_file(struct token *token, const struct directory_file *file)
     struct contents contents CLEANUP(contents_clear) = {.count = 0};
     struct reason reason = {0};
     CK_RV rv = CKR_OK;
-    forget_problem(writable, file->name);
+    problems_remove(&token->problems, file->name);
     if (!uncache(file->cached, token_needs_login(token), &contents)) {
         contents_clear(&contents);
         rv = read_contents(token, file->name, &contents, &reason);
@@ -375,8 +349,10 @@ void records_refresh(struct token *token)
 {
     struct writable *writable = token->writable;
     for (size_t i = writable->record_count; i > 0; i--)
-        if (!directory_find(writable->directory, writable->records[i - 1]->name))
+        if (!directory_find(writable->directory, writable->records[i - 1]->name)) {
+            problems_remove(&token->problems, writable->records[i - 1]->name);
             remove_record(token, i - 1);
+        }
     size_t files = directory_count(writable->directory);
     for (size_t i = 0; i < files; i++) {
         const struct directory_file *file = directory_at(writable->directory, i);

@@ -168,7 +168,7 @@ static CK_RV read_exported(const struct configuration *configuration,
     if (rv == CKR_OK)
         rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
     if (rv == CKR_OK)
-        rv = section_read_tpm(configuration, section, &tpm, reason);
+        rv = section_tpm(configuration, section, &tpm, reason);
     description.tpm = tpm;
     if (rv == CKR_OK)
         rv = read_description(configuration, section, &files, &description, reason);
@@ -233,7 +233,7 @@ static CK_RV read_directory(const struct configuration *configuration,
         rv =
             pin_source_read(configuration, section, "so pin source", &token->so_pin_source, reason);
     if (rv == CKR_OK)
-        rv = section_read_tpm(configuration, section, &tpm, reason);
+        rv = section_tpm(configuration, section, &tpm, reason);
     if (rv == CKR_OK)
         rv = read_settings(configuration, section, &settings, reason);
     if (rv != CKR_OK)

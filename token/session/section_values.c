@@ -178,8 +178,8 @@ CK_RV section_read_names(const struct configuration *configuration,
 
 /* A state directory or device is a path like any other in the configuration; the
  * other kinds of TPM are left as they are. */
-CK_RV section_read_tpm(const struct configuration *configuration,
-                       const struct config_section *section, char **ret_tpm, struct reason *reason)
+CK_RV section_tpm(const struct configuration *configuration, const struct config_section *section,
+                  char **ret_tpm, struct reason *reason)
 {
     static const char *const with_path[] = {"embedded:", "device:"};
     const char *value = configuration_value(configuration, section, "tpm");

@@ -64,6 +64,11 @@ CHECKED CK_RV module_random_seed(struct view seed);
 
 void module_info(const struct module *module, CK_INFO *ret_info);
 
+/* What was read, problems included, and why the section of that number (from 1) was
+ * left out: the text is empty if it was not. Borrowed; for `signet doctor`. */
+const struct configuration *module_configuration(const struct module *module);
+const struct reason *module_left_out(const struct module *module, size_t section);
+
 /* By slot; NULL if there is none. By index from 0; NULL behind the last. */
 struct token *module_token(const struct module *module, CK_SLOT_ID slot);
 struct token *module_token_at(const struct module *module, size_t index);

@@ -176,6 +176,7 @@ void token_free(struct token *token)
     saved_states_free(token->saved);
     pin_source_clear(&token->pin_source);
     pin_source_clear(&token->so_pin_source);
+    problems_clear(&token->problems);
     lock_free(token->lock);
     free(token);
 }

@@ -7,6 +7,7 @@
 #include "token/key/material.h"
 #include "token/object/object.h"
 #include "token/session/pin_source.h"
+#include "token/session/problem.h"
 
 struct lock;
 struct writable;
@@ -34,6 +35,7 @@ struct token {
     struct finder *finder; /* NULL while the token is small */
     struct pin_source pin_source;
     struct pin_source so_pin_source;
+    struct problems problems; /* what is left out, for who explains it */
     enum token_login login;
     CK_FLAGS pin_flags; /* of an exported key: COUNT_LOW and LOCKED as last seen */
     CK_ULONG session_count;

@@ -146,10 +146,12 @@ CK_RV writable_read_token_file(struct token *token)
     if (rv == CKR_OK)
         rv = token_file_parse(bytes_view(&text), &file, &reason);
     if (rv == CKR_OK) {
+        problems_remove(&token->problems, TOKEN_FILE_NAME);
         rv = take_file(token, &file);
         token_file_clear(&file);
         return rv;
     }
+    problems_add(&token->problems, TOKEN_FILE_NAME, &reason);
     if (!writable->damaged)
         log_line(LOG_LEVEL_ERROR, "session",
                  "%s/%s:%u: %s; the token cannot be used until that is put right",

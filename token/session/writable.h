@@ -19,13 +19,6 @@ struct record {
     size_t count;
 };
 
-/* Why a file is left out, for the log and for `signet doctor`. */
-struct record_problem {
-    char *name;
-    unsigned line;
-    char text[REASON_MAX_SIZE];
-};
-
 /* `known`: there is a token file and it was understood; `damaged`: there is one that was
  * not. `pinless` and the following come from the configuration. */
 struct writable {
@@ -44,8 +37,6 @@ struct writable {
     uint32_t try_limit[VAULT_USERS];
     struct record **records; /* in the order of their names */
     size_t record_count;
-    struct record_problem *problems;
-    size_t problem_count;
 };
 
 /* What the section says of a token directory. path and tpm are borrowed. */
