@@ -67,7 +67,8 @@ static void token_info_says_what_the_token_is(UNUSED void **state)
     assert_memory_equal(info.model, "software key    ", 16);
     assert_memory_equal(info.utcTime, "                ", 16);
     assert_int_equal(info.flags, CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG |
-                                     CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED);
+                                     CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED |
+                                     CKF_DUAL_CRYPTO_OPERATIONS);
     assert_int_equal(info.ulSessionCount, 1);
     assert_int_equal(info.ulRwSessionCount, 0);
     assert_int_equal(info.ulMaxPinLen, TOKEN_MAX_PIN_SIZE);
@@ -76,7 +77,8 @@ static void token_info_says_what_the_token_is(UNUSED void **state)
     close_parts(&parts);
     parts = open_parts("private key = ec.key");
     token_info(parts.token, &info);
-    assert_int_equal(info.flags, CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG);
+    assert_int_equal(info.flags, CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG |
+                                     CKF_DUAL_CRYPTO_OPERATIONS);
     close_parts(&parts);
 }
 
