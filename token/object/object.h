@@ -14,6 +14,7 @@ struct object {
     struct attributes attributes;
     struct key *key;
     struct public_key public_key;
+    uint32_t place;      /* of finder.c; 0 if it is in none */
     struct bytes key_id; /* what a token key is bound to; known when it was used */
     void *home;          /* a token object's file, of the session room */
     bool revealed;       /* attributes hold a value that is kept encrypted */
