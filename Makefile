@@ -11,11 +11,11 @@ CLANG_FORMAT ?= clang-format
 CFLAGS ?= -O2 -g
 
 Q := $(if $(V),,@)
-PACKAGES := tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto p11-kit-1
+PACKAGES := tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto p11-kit-1 libassuan gpg-error
 DEPENDENCIES := $(filter-out clean setup check-format fix-format,$(or $(MAKECMDGOALS),all))
 ifneq ($(DEPENDENCIES),)
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PACKAGE_LIBS := $(shell pkg-config --libs tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto 2>/dev/null)
+PACKAGE_LIBS := $(shell pkg-config --libs tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto libassuan gpg-error 2>/dev/null)
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

@@ -2,6 +2,7 @@
 #include "token/api/call.h"
 #include "token/api/guard.h"
 #include "token/session/operation.h"
+#include "token/session/pin_login.h"
 #include "token/session/search.h"
 #include "token/session/state.h"
 
@@ -18,6 +19,8 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
         rv = CKR_ARGUMENTS_BAD;
     else if (!(flags & CKF_SERIAL_SESSION))
         rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+    else if (!(flags & CKF_RW_SESSION) && token->login == TOKEN_SO)
+        rv = CKR_SESSION_READ_WRITE_SO_EXISTS;
     /* Read/write sessions of a write-protected token open: OpenSSH insists. */
     if (rv == CKR_OK) {
         struct module *module = guard_registry_take();
@@ -115,6 +118,30 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsign
     return rv;
 }
 
+/* Instead of the application the token's own source of PINs is asked, without the
+ * token's lock: a user takes his time. Leaves what was entered. */
+static CK_RV login_from_source(CK_SESSION_HANDLE handle, CK_USER_TYPE user, struct session *session)
+{
+    struct secret *pin CLEANUP(secret_cleanup) = NULL;
+    struct token *token = session->token;
+    struct pin_request request;
+    CK_RV rv = session_check_login(session, user);
+    if (rv == CKR_OK)
+        rv = pin_login_request(token, user, &request);
+    if (rv != CKR_OK) {
+        guard_leave(token);
+        return rv;
+    }
+    guard_pause(token);
+    CK_RV asked = pin_login_ask(&request, &pin);
+    rv = guard_resume(handle, token, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = asked == CKR_OK ? pin_login(session, user, secret_view(pin)) : asked;
+    guard_leave(token);
+    return rv;
+}
+
 CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
               unsigned long pin_len)
 {
@@ -122,13 +149,11 @@ CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    /* NULL would ask for a PIN pad, which this token has not. */
-    if (user > CKU_CONTEXT_SPECIFIC)
-        rv = CKR_USER_TYPE_INVALID;
-    else if (!pin)
-        rv = CKR_ARGUMENTS_BAD;
-    else
-        rv = token_login(session->token, user, view_of(pin, pin_len));
+    if (user <= CKU_CONTEXT_SPECIFIC && !pin && !pin_len)
+        return login_from_source(handle, user, session);
+    rv = user > CKU_CONTEXT_SPECIFIC ? CKR_USER_TYPE_INVALID
+         : pin                       ? session_login(session, user, view_of(pin, pin_len))
+                                     : (CK_RV)CKR_ARGUMENTS_BAD;
     guard_leave(session->token);
     return rv;
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "token/key/make.h"
+#include "token/object/material.h"
 
 static bool is_allowed(const struct object *key, CK_MECHANISM_TYPE type)
 {
@@ -23,10 +23,10 @@ static CK_OBJECT_CLASS class_for(const struct mechanism *row, enum key_half half
     return half == KEY_HALF_PRIVATE ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY;
 }
 
-CK_RV key_use_find(const struct token *token, const struct mechanism *row, CK_OBJECT_HANDLE handle,
-                   enum key_half half, CK_ATTRIBUTE_TYPE permission, const struct object **ret_key)
+CK_RV key_use_find(struct token *token, const struct mechanism *row, CK_OBJECT_HANDLE handle,
+                   enum key_half half, CK_ATTRIBUTE_TYPE permission, struct object **ret_key)
 {
-    const struct object *key = token_object(token, handle);
+    struct object *key = token_object(token, handle);
     if (!key)
         return token_object_is_hidden(token, handle) ? CKR_USER_NOT_LOGGED_IN
                                                      : CKR_KEY_HANDLE_INVALID;
@@ -44,19 +44,16 @@ CK_RV key_use_find(const struct token *token, const struct mechanism *row, CK_OB
     return CKR_OK;
 }
 
-CK_RV key_use_key(const struct object *object, struct key **ret_key)
+CK_RV key_use_key(struct token *token, struct object *object, struct key **ret_key)
 {
-    if (object->key) {
-        *ret_key = key_ref(object->key);
-        return CKR_OK;
-    }
-    const struct attribute *value = attributes_find(&object->attributes, CKA_VALUE);
-    if (object_class(object) != CKO_SECRET_KEY || !value)
-        return CKR_KEY_HANDLE_INVALID;
-    return key_secret_new(bytes_view(&value->value), ret_key);
+    struct key *key = NULL;
+    CK_RV rv = token_key(token, object, &key);
+    if (rv == CKR_OK)
+        *ret_key = key_ref(key);
+    return rv;
 }
 
 CK_RV key_use_public(const struct object *object, struct public_key *ret_public)
 {
-    return public_key_copy(ret_public, &object->public_key);
+    return material_public(&object->attributes, ret_public);
 }

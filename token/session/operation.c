@@ -91,16 +91,16 @@ CK_RV operation_ended(struct session *session, enum operation_kind kind, CK_RV r
     return rv;
 }
 
-static CK_RV start(struct operation *operation, enum operation_kind kind,
+static CK_RV start(struct token *token, struct operation *operation, enum operation_kind kind,
                    const struct mechanism *row, const CK_MECHANISM *mechanism,
-                   const struct object *object)
+                   struct object *object)
 {
     struct public_key public_key CLEANUP(public_key_clear) = {0};
     struct key *key = NULL;
     bool symmetric = mechanism_is_symmetric(row);
     CK_RV rv = CKR_OK;
     if (symmetric || needs[kind].half == KEY_HALF_PRIVATE)
-        rv = key_use_key(object, &key);
+        rv = key_use_key(token, object, &key);
     if (rv == CKR_OK && !symmetric)
         rv = key_use_public(object, &public_key);
     if (rv == CKR_OK)
@@ -116,9 +116,8 @@ static CK_RV start(struct operation *operation, enum operation_kind kind,
     return rv;
 }
 
-static CK_RV prepare(struct operation *operation, const struct token *token,
-                     enum operation_kind kind, const CK_MECHANISM *mechanism,
-                     CK_OBJECT_HANDLE handle)
+static CK_RV prepare(struct operation *operation, struct token *token, enum operation_kind kind,
+                     const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE handle)
 {
     const struct mechanism *row = mechanism_find(mechanism->mechanism);
     if (!(token_mechanism_flags(token, row) & needs[kind].flag))
@@ -127,9 +126,9 @@ static CK_RV prepare(struct operation *operation, const struct token *token,
         return CKR_MECHANISM_PARAM_INVALID;
     if (kind == OPERATION_DIGEST)
         return job_new(row, CKF_DIGEST, mechanism, NULL, NULL, &operation->job);
-    const struct object *object = NULL;
+    struct object *object = NULL;
     CK_RV rv = key_use_find(token, row, handle, needs[kind].half, needs[kind].permission, &object);
-    return rv != CKR_OK ? rv : start(operation, kind, row, mechanism, object);
+    return rv != CKR_OK ? rv : start(token, operation, kind, row, mechanism, object);
 }
 
 CK_RV operation_begin(struct session *session, enum operation_kind kind,
@@ -306,12 +305,12 @@ CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE handle)
     struct key *key = NULL;
     if (!operation_is_active(session, OPERATION_DIGEST))
         return CKR_OPERATION_NOT_INITIALIZED;
-    const struct object *object = token_object(session->token, handle);
+    struct object *object = token_object(session->token, handle);
     CK_RV rv = object ? CKR_OK : CKR_KEY_HANDLE_INVALID;
     if (rv == CKR_OK && object_class(object) != CKO_SECRET_KEY)
         rv = CKR_KEY_INDIGESTIBLE;
     if (rv == CKR_OK)
-        rv = key_use_key(object, &key);
+        rv = key_use_key(session->token, object, &key);
     if (rv == CKR_OK)
         rv = key_secret_value(key, &value);
     key_unref(key);
