@@ -75,6 +75,7 @@ struct watched {
     uint32_t fault_code;
     uint32_t fault_rc;
     unsigned fault_times;
+    unsigned fault_after; /* commands with the code that pass before */
     bool answer_fault;
     unsigned kill_at; /* the process dies in place of sending this command, from 1 */
     unsigned all;     /* commands so far, not reset by tests */
@@ -104,6 +105,10 @@ static UNUSED TSS2_RC watched_transmit(TSS2_TCTI_CONTEXT *context, size_t size,
     }
     if (!watched->fault_times || (watched->fault_code && watched->fault_code != code))
         return Tss2_Tcti_Transmit(watched->child, size, command);
+    if (watched->fault_after) {
+        watched->fault_after--;
+        return Tss2_Tcti_Transmit(watched->child, size, command);
+    }
     watched->fault_times--;
     if ((watched->fault_rc & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER)
         return watched->fault_rc;
