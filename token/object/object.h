@@ -14,6 +14,7 @@ struct object {
     struct attributes attributes;
     struct key *key;
     struct public_key public_key;
+    uint32_t place; /* of finder.c; 0 if it is in none */
 };
 
 /* An object that takes `attributes` over (emptying it) on success. */
