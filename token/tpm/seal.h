@@ -10,6 +10,7 @@
 #include "token/tpm/create.h"
 
 #define TPM_SEAL_MAX_SECRET 64
+#define TPM_SEAL_TOKEN_SIZE 16
 
 /* Whose: each role of a token has indexes of its own, which carry a mark of the token
  * and the role (in their authPolicy) so that what a killed process left is known. */
