@@ -28,6 +28,17 @@
 
 static char test_directory[64];
 
+/* A loadable key that tpm2-openssl made in a TPM that is long gone. */
+static UNUSED const char tss2_pem[] =
+    "-----BEGIN TSS2 PRIVATE KEY-----\n"
+    "MIHwBgZngQUKAQOgAwEBAQIEQAAAAQRYAFYAIwALAAYAcgAAABAAEAADABAAIOFo\n"
+    "EIhuidQNRECRcj2okZkdHM4Fx8lHYBtb8D6VRN+OACBUOfXhZB6YkGtZX3Det8+S\n"
+    "+akPluA05k+Rkjk3zejX2ASBgAB+ACAORttQxQ/55ZL9Dkf5OiwXMRzNrd8EOVxB\n"
+    "abOOcMuiwAAQoB2mFTx042zx/jlgevl+ZNPoH3Hx2d/6zKVmKHJab5hdvdccEKE9\n"
+    "PgVpDnJilN5vqRHXKNIb5SmzICv0MrnI+jf0cOULapa/OBgEM0DjH/7lq2xMlWGa\n"
+    "aXT0\n"
+    "-----END TSS2 PRIVATE KEY-----\n";
+
 /* Tests that use files run in a directory of their own. */
 static UNUSED int enter_directory(UNUSED void **state)
 {
