@@ -14,6 +14,9 @@ CHECKED CK_RV crypto_digest_update(struct crypto_digest *digest, struct view dat
 
 /* Writes hash_size() bytes to `out` and ends the digest (it can only be freed). */
 CHECKED CK_RV crypto_digest_finish(struct crypto_digest *digest, uint8_t out[HASH_MAX_SIZE]);
+/* A second one in the same state. */
+CHECKED CK_RV crypto_digest_copy(const struct crypto_digest *digest,
+                                 struct crypto_digest **ret_copy);
 void crypto_digest_free(struct crypto_digest *digest);
 
 /* One call: hash_size(hash) bytes to `out`. */

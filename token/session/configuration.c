@@ -34,6 +34,9 @@ static const struct {
     {"pin source", IN_BOTH},
     {"so pin source", IN_BOTH},
     {"token directory", IN_SECTION},
+    {"sealed keys", IN_SECTION},
+    {"user tries", IN_SECTION},
+    {"so tries", IN_SECTION},
     {"bus protection", IN_BOTH},
 };
 
@@ -258,6 +261,34 @@ static CK_RV read_string(const char *given, struct configuration *configuration,
     return rv != CKR_OK ? rv : read_file(configuration);
 }
 
+/* Without any configuration: the token directory at its usual place, if there is one. */
+static CK_RV read_default(struct configuration *configuration)
+{
+    static const char usual[] = "/signet/token";
+    const char *data = secure_getenv("XDG_DATA_HOME");
+    char *word CLEANUP(free_string) = NULL;
+    char *path CLEANUP(free_string) = NULL;
+    char *text CLEANUP(free_string) = NULL;
+    if (asprintf(&word, "%s%s", data && *data ? data : "~/.local/share", usual) < 0) {
+        word = NULL;
+        return CKR_HOST_MEMORY;
+    }
+    CK_RV rv = store_expand(word, NULL, &path, NULL);
+    if (rv == CKR_HOST_MEMORY)
+        return rv;
+    if (rv != CKR_OK || !store_exists(path))
+        return config_parse((struct view){0}, &configuration->config);
+    if (asprintf(&text, "[signet]\ntoken directory = \"%s\"\n", path) < 0) {
+        text = NULL;
+        return CKR_HOST_MEMORY;
+    }
+    configuration->path = strdup(path);
+    if (!configuration->path)
+        return CKR_HOST_MEMORY;
+    rv = store_directory(path, &configuration->directory);
+    return rv != CKR_OK ? rv : config_parse(view_string(text), &configuration->config);
+}
+
 static CK_RV read_any(const char *string, struct configuration *configuration)
 {
     bool read = false;
@@ -269,7 +300,7 @@ static CK_RV read_any(const char *string, struct configuration *configuration)
         return rv;
     if (configuration->path)
         return read_file(configuration);
-    return config_parse((struct view){0}, &configuration->config);
+    return read_default(configuration);
 }
 
 CK_RV configuration_open(const char *string, struct configuration *ret_configuration)

@@ -14,22 +14,29 @@ static void set_label(const struct token *token, char *field, size_t size)
     field[length] = 0;
 }
 
-CK_RV pin_login_request(const struct token *token, CK_USER_TYPE user,
+static struct pin_source *source_of(struct token *token, CK_USER_TYPE user)
+{
+    bool so = user == CKU_SO || (user == CKU_CONTEXT_SPECIFIC && token->login == TOKEN_SO);
+    return so ? &token->so_pin_source : &token->pin_source;
+}
+
+CK_RV pin_login_prepare(struct token *token, CK_USER_TYPE user, enum pin_use use,
                         struct pin_request *ret_request)
 {
-    if (!pin_source_is_protected(&token->pin_source) || !token_needs_login(token))
+    struct pin_source *source = source_of(token, user);
+    if (!pin_source_is_protected(source))
         return CKR_ARGUMENTS_BAD;
-    CK_RV rv = token_check_login(token, user);
-    if (rv != CKR_OK)
-        return rv;
     *ret_request = (struct pin_request){
-        .source = &token->pin_source,
-        .user = user,
-        .use = PIN_TO_LOG_IN,
-        .flags = token->pin_flags,
-    };
+        .source = source, .user = user, .use = use, .flags = token_pin_flags(token)};
     set_label(token, ret_request->label, sizeof(ret_request->label));
     return CKR_OK;
+}
+
+CK_RV pin_login_request(struct token *token, CK_USER_TYPE user, struct pin_request *ret_request)
+{
+    if (user != CKU_SO && !token_needs_login(token))
+        return CKR_ARGUMENTS_BAD;
+    return pin_login_prepare(token, user, PIN_TO_LOG_IN, ret_request);
 }
 
 CK_RV pin_login_ask(const struct pin_request *request, struct secret **ret_pin)
@@ -42,17 +49,19 @@ CK_RV pin_login_ask(const struct pin_request *request, struct secret **ret_pin)
     return rv;
 }
 
-CK_RV pin_login(struct token *token, CK_USER_TYPE user, struct view pin)
+CK_RV pin_login(struct session *session, CK_USER_TYPE user, struct view pin)
 {
-    if (pin_source_knows_wrong(&token->pin_source, pin)) {
+    struct token *token = session->token;
+    struct pin_source *source = source_of(token, user);
+    if (pin_source_knows_wrong(source, pin)) {
         log_line(LOG_LEVEL_ERROR, "session",
                  "[%.*s]: the PIN that the configuration names was wrong before and is the same "
                  "still; it is not tried again, so that it does not lock the token",
                  (int)token->label.size, (const char *)token->label.data);
         return CKR_PIN_INCORRECT;
     }
-    CK_RV rv = token_login(token, user, pin);
+    CK_RV rv = session_login(session, user, pin);
     if (rv == CKR_PIN_INCORRECT)
-        pin_source_was_wrong(&token->pin_source, pin);
+        pin_source_was_wrong(source, pin);
     return rv;
 }

@@ -290,17 +290,20 @@ static void a_wrong_pin_is_known_until_another_one_comes(void **state)
 
 /* The whole way: a configuration, a token, its login. */
 
-static CK_RV log_in(struct token *token)
+static CK_RV log_in(struct session *session)
 {
+    struct token *token = session->token;
     struct secret *pin CLEANUP(secret_cleanup) = NULL;
     struct pin_request request;
-    CK_RV rv = pin_login_request(token, CKU_USER, &request);
+    CK_RV rv = session_check_login(session, CKU_USER);
+    if (rv == CKR_OK)
+        rv = pin_login_request(token, CKU_USER, &request);
     if (rv == CKR_OK)
         rv = pin_login_ask(&request, &pin);
-    return rv == CKR_OK ? pin_login(token, CKU_USER, secret_view(pin)) : rv;
+    return rv == CKR_OK ? pin_login(session, CKU_USER, secret_view(pin)) : rv;
 }
 
-static CK_FLAGS flags_of(const struct token *token)
+static CK_FLAGS flags_of(struct token *token)
 {
     CK_TOKEN_INFO info;
     token_info(token, &info);
@@ -314,9 +317,9 @@ static void a_token_with_a_source_needs_nobody_to_type(void **state)
     (void)state;
     put("pin", "1234\n");
     assert_true(flags_of(parts.token) & CKF_PROTECTED_AUTHENTICATION_PATH);
-    assert_ok(log_in(parts.token));
-    assert_true(parts.token->logged_in);
-    assert_rv(log_in(parts.token), CKR_USER_ALREADY_LOGGED_IN);
+    assert_ok(log_in(parts.session));
+    assert_true(parts.token->login == TOKEN_USER);
+    assert_rv(log_in(parts.session), CKR_USER_ALREADY_LOGGED_IN);
     close_parts(&parts);
 }
 
@@ -331,7 +334,7 @@ static void a_token_without_one_wants_the_application_to_ask(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         struct parts parts = open_parts(lines[i]);
         assert_false(flags_of(parts.token) & CKF_PROTECTED_AUTHENTICATION_PATH);
-        assert_rv(log_in(parts.token), CKR_ARGUMENTS_BAD);
+        assert_rv(log_in(parts.session), CKR_ARGUMENTS_BAD);
         close_parts(&parts);
     }
 }
@@ -342,22 +345,22 @@ static void a_wrong_pin_in_a_file_is_tried_once(void **state)
                                     "pin source = file:pin\n");
     (void)state;
     put("pin", "wrong\n");
-    assert_rv(log_in(parts.token), CKR_PIN_INCORRECT);
+    assert_rv(log_in(parts.session), CKR_PIN_INCORRECT);
     assert_true(flags_of(parts.token) & CKF_USER_PIN_COUNT_LOW);
     /* Had the token been asked again, the flag would be back. */
     parts.token->pin_flags = 0;
-    assert_rv(log_in(parts.token), CKR_PIN_INCORRECT);
+    assert_rv(log_in(parts.session), CKR_PIN_INCORRECT);
     assert_false(flags_of(parts.token) & CKF_USER_PIN_COUNT_LOW);
     put("pin", "wrong again\n");
-    assert_rv(log_in(parts.token), CKR_PIN_INCORRECT);
+    assert_rv(log_in(parts.session), CKR_PIN_INCORRECT);
     assert_true(flags_of(parts.token) & CKF_USER_PIN_COUNT_LOW);
     /* A user who types is not in its way, and it is still wrong after him. */
     assert_ok(token_login(parts.token, CKU_USER, view_string("1234")));
     assert_ok(token_logout(parts.token));
-    assert_rv(log_in(parts.token), CKR_PIN_INCORRECT);
+    assert_rv(log_in(parts.session), CKR_PIN_INCORRECT);
     assert_false(flags_of(parts.token) & CKF_USER_PIN_COUNT_LOW);
     put("pin", "1234");
-    assert_ok(log_in(parts.token));
+    assert_ok(log_in(parts.session));
     close_parts(&parts);
 }
 

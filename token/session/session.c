@@ -262,15 +262,17 @@ void session_free(struct session *session)
         operation_cancel(session, kind);
     search_end(&session->search);
     token_remove_session_objects(token, session->handle);
-    if (token->session_count == 0 && token->logged_in && token_logout(token) != CKR_OK)
-        token->logged_in = false;
+    if (token->session_count == 0 && token->login != TOKEN_PUBLIC && token_logout(token) != CKR_OK)
+        token->login = TOKEN_PUBLIC;
     free(session);
 }
 
 CK_STATE session_state(const struct session *session)
 {
-    bool user = session->token->logged_in;
-    if (session->rw)
-        return user ? CKS_RW_USER_FUNCTIONS : CKS_RW_PUBLIC_SESSION;
-    return user ? CKS_RO_USER_FUNCTIONS : CKS_RO_PUBLIC_SESSION;
+    static const CK_STATE states[][2] = {
+        [TOKEN_PUBLIC] = {CKS_RO_PUBLIC_SESSION, CKS_RW_PUBLIC_SESSION},
+        [TOKEN_USER] = {CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS},
+        [TOKEN_SO] = {CKS_RW_SO_FUNCTIONS, CKS_RW_SO_FUNCTIONS},
+    };
+    return states[session->token->login][session->rw];
 }

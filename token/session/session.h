@@ -13,6 +13,12 @@ enum operation_kind {
     OPERATION_DIGEST,
     OPERATION_SIGN,
     OPERATION_VERIFY,
+    OPERATION_SIGN_RECOVER,
+    OPERATION_VERIFY_RECOVER,
+    OPERATION_MESSAGE_ENCRYPT,
+    OPERATION_MESSAGE_DECRYPT,
+    OPERATION_MESSAGE_SIGN,
+    OPERATION_MESSAGE_VERIFY,
     OPERATION_KINDS,
 };
 
@@ -21,6 +27,7 @@ struct search {
     bool active;
     CK_OBJECT_HANDLE *handles;
     size_t count;
+    size_t room;
     size_t next;
 };
 
@@ -84,5 +91,12 @@ void module_remove_session(struct module *module, struct session *session);
 void session_free(struct session *session);
 
 CK_STATE session_state(const struct session *session);
+
+/* C_Login, C_InitPIN and C_SetPIN as this session may call them. */
+CHECKED CK_RV session_login(struct session *session, CK_USER_TYPE user, struct view pin);
+/* What session_login would answer whatever the PIN is, so that nobody is asked in vain. */
+CHECKED CK_RV session_check_login(const struct session *session, CK_USER_TYPE user);
+CHECKED CK_RV session_init_pin(struct session *session, struct view pin);
+CHECKED CK_RV session_set_pin(struct session *session, struct view old_pin, struct view new_pin);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <endian.h>
 #include <limits.h>
+#include <signal.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
 #include <tss2/tss2_tctildr.h>
@@ -75,6 +76,8 @@ struct watched {
     uint32_t fault_rc;
     unsigned fault_times;
     bool answer_fault;
+    unsigned kill_at; /* the process dies in place of sending this command, from 1 */
+    unsigned all;     /* commands so far, not reset by tests */
 };
 
 static UNUSED void look_for_secret(struct watched *watched, const uint8_t *data, size_t size)
@@ -91,6 +94,8 @@ static UNUSED TSS2_RC watched_transmit(TSS2_TCTI_CONTEXT *context, size_t size,
     memcpy(&code, command + 6, sizeof(code));
     code = be32toh(code);
     look_for_secret(watched, command, size);
+    if (++watched->all == watched->kill_at)
+        kill(getpid(), SIGKILL);
     if (watched->count < ARRAY_SIZE(watched->codes))
         watched->codes[watched->count++] = code;
     if (code == watched->keep && !watched->first_size && size <= sizeof(watched->first)) {
