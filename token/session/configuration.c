@@ -119,28 +119,36 @@ static void check_keywords(struct config *config, size_t number)
     }
 }
 
-static void open_log(const struct configuration *configuration)
+static enum log_level log_level_of(struct config *config)
 {
-    const struct config_section *global = &configuration->config.sections[0];
+    const struct config_entry *entry = config_find(&config->sections[0], "log level");
+    enum log_level level = LOG_LEVEL_WARNING;
+    if (entry && !log_level_parse(entry->value, &level))
+        config_problem_add(config, entry->line, 1,
+                           "log level '%s' is none of off, error, warning, info, debug; 'warning' "
+                           "is taken",
+                           entry->value);
+    return level;
+}
+
+static void open_log(struct configuration *configuration)
+{
+    enum log_level level = log_level_of(&configuration->config);
     const char *target = secure_getenv("SIGNET_LOG");
     const char *word = secure_getenv("SIGNET_LOG_LEVEL");
     char *path CLEANUP(free_string) = NULL;
-    enum log_level level = LOG_LEVEL_WARNING;
     if (!target || !*target) {
-        target = config_value(global, "log");
+        target = config_value(&configuration->config.sections[0], "log");
         bool file =
             target && *target && strcmp(target, "stderr") != 0 && strcmp(target, "syslog") != 0;
         if (file && store_expand(target, configuration->directory, &path, NULL) == CKR_OK)
             target = path;
     }
-    if (!word || !*word)
-        word = config_value(global, "log level");
-    bool known = !word || log_level_parse(word, &level);
+    bool known = !word || !*word || log_level_parse(word, &level);
     log_open(target, level);
     if (!known)
         log_line(LOG_LEVEL_ERROR, "session",
-                 "log level '%s' is none of off, error, warning, info, debug; 'warning' is taken",
-                 word);
+                 "SIGNET_LOG_LEVEL '%s' is none of off, error, warning, info, debug", word);
 }
 
 void configuration_log(const struct configuration *configuration, unsigned line, const char *name,

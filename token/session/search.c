@@ -62,16 +62,17 @@ static int by_handle(const void *a, const void *b)
 static CK_RV find_all(struct token *token, const CK_ATTRIBUTE *template, CK_ULONG count,
                       struct search *search)
 {
-    struct finder_bucket bucket;
+    struct finder_hits hits = {.indexed = false};
     CK_RV rv = CKR_OK;
-    if (!token->finder || !finder_look(token->finder, template, count, &bucket)) {
+    if (token->finder)
+        finder_find(token->finder, template, count, &hits);
+    if (!hits.indexed) {
         for (size_t i = 0; i < token->object_count && rv == CKR_OK; i++)
             rv = try_object(token, token->objects[i], template, count, search);
         return rv;
     }
-    struct object *object;
-    while (rv == CKR_OK && (object = finder_next(token->finder, &bucket)))
-        rv = try_object(token, object, template, count, search);
+    for (size_t i = 0; i < hits.count && rv == CKR_OK; i++)
+        rv = try_object(token, finder_hit(token->finder, &hits, i), template, count, search);
     if (search->count)
         qsort(search->handles, search->count, sizeof(*search->handles), by_handle);
     return rv;

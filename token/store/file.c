@@ -90,6 +90,12 @@ bool store_exists(const char *path)
     return lstat(path, &status) == 0;
 }
 
+bool store_is_public(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_mode & S_IROTH;
+}
+
 /* An array that grows by pieces and says when it is full. */
 struct path_builder {
     char text[EXPANDED_MAX_SIZE];

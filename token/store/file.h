@@ -19,6 +19,9 @@ CHECKED CK_RV store_read_private(const char *path, size_t max, struct bytes *ret
 /* True if anything stands at `path`, readable or not. */
 bool store_exists(const char *path);
 
+/* True for a regular file that everybody may read. */
+bool store_is_public(const char *path);
+
 /* A path as a configuration writes it: '~' or '%h' in front is the home
  * directory, '%u' the user's name, '%%' a percent sign; a relative path is
  * relative to `directory` (NULL: left relative). The caller frees ret_path.

@@ -24,12 +24,16 @@ static void a_secret_that_everybody_may_read_is_refused(UNUSED void **state)
     struct reason reason = {0};
     write_file("secret", "1234");
     assert_int_equal(chmod("secret", 0640), 0);
+    assert_false(store_is_public("secret"));
+    assert_false(store_is_public("missing"));
+    assert_false(store_is_public("/"));
     assert_ok(store_read_private("secret", 100, &content, &reason));
     assert_view(bytes_view(&content), "1234");
     bytes_free(&content);
     for (size_t i = 0; i < ARRAY_SIZE(open_to_all); i++) {
         poison(content);
         assert_int_equal(chmod("secret", open_to_all[i]), 0);
+        assert_int_equal(store_is_public("secret"), open_to_all[i] != 0602);
         assert_rv(store_read_private("secret", 100, &content, &reason), CKR_FUNCTION_FAILED);
         assert_poison(content);
         assert_contains(reason.text, "secret: holds a secret, and everybody may ");
