@@ -41,6 +41,10 @@ class Signet:
     def pin(self, key):
         return key.pin
 
+    def fresh(self):
+        """The environment of a program that makes its tokens with api/fresh.h."""
+        script = os.path.join(os.path.dirname(__file__), "..", "prepare", "signet")
+        return {"PKCS11_FRESH": os.path.abspath(script), "FRESH_TPM": self.tpm.word}
 
     def apart(self, directory):
         """A copy of all that it needs, for a user who may not read the originals."""
@@ -83,3 +87,6 @@ class Foreign:
 
     def pin(self, key):
         return self.PIN
+
+    def fresh(self):
+        return {"PKCS11_FRESH": self.script}

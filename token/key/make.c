@@ -177,6 +177,8 @@ CK_RV key_generate(struct vault *vault, const struct key_spec *spec, struct view
     const struct kind kind = kind_of_spec(spec);
     if (is_secret(spec->algorithm))
         return secret_key_generate(vault, spec, unique, ret_key);
+    if (sealing == KEY_SEALING_ONLY)
+        return generate_sealed(vault, spec, unique, ret_key);
     CK_RV rv = tpm_may_hold(&kind) ? generate_in_tpm(vault, spec, unique, ret_key) : lacking(&kind);
     if (!is_lacking(rv))
         return rv;
@@ -234,6 +236,8 @@ CK_RV key_import(struct vault *vault, const struct private_parts *parts, struct 
         rv = crypto_key_public(private_key, &public_key);
     if (rv != CKR_OK)
         return rv;
+    if (sealing == KEY_SEALING_ONLY)
+        return sealed_key_make(vault, private_key, unique, ret_key);
     const struct kind kind = kind_of_public(&public_key);
     rv = lacking(&kind);
     if (tpm_may_hold(&kind)) {

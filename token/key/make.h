@@ -7,8 +7,9 @@
 #include "token/key/key.h"
 #include "token/key/vault.h"
 
-/* Whether keys that the TPM cannot hold may be encrypted under the vault's secret. */
-enum key_sealing { KEY_SEALING_REFUSED, KEY_SEALING_ALLOWED };
+/* Whether keys that the TPM cannot hold may be encrypted under the vault's secret; ONLY:
+ * whatever the TPM can hold, for keys that are to be read back. */
+enum key_sealing { KEY_SEALING_REFUSED, KEY_SEALING_ALLOWED, KEY_SEALING_ONLY };
 
 /* Where a file's key comes from: written by key_write (an entry file's), or put there by
  * hand, when its authorisation must be empty. */
@@ -29,8 +30,8 @@ CHECKED CK_RV key_import(struct vault *vault, const struct private_parts *parts,
 CHECKED CK_RV key_generate_software(const struct key_spec *spec, struct key **ret_key);
 CHECKED CK_RV key_import_software(const struct private_parts *parts, struct key **ret_key);
 
-/* The key's parts, of a software key alone; for wrapping and copying. Else
- * CKR_KEY_UNEXTRACTABLE. The caller clears them. */
+/* The key's parts, of a software or sealed key alone; for wrapping and copying, where
+ * the object allows it. Else CKR_KEY_UNEXTRACTABLE. The caller clears them. */
 CHECKED CK_RV key_export_parts(struct key *key, struct private_parts *ret_parts);
 /* PKCS #8 PrivateKeyInfo in DER, from and to parts: what C_WrapKey wraps. */
 CHECKED CK_RV key_parts_to_pkcs8(const struct private_parts *parts, struct bytes *ret_der);

@@ -86,6 +86,13 @@ static CK_RV derive(struct key *key, struct view point, struct bytes *ret_secret
     return rv != CKR_OK ? rv : crypto_key_derive(private_key, point, ret_secret);
 }
 
+static CK_RV export_parts(struct key *key, struct private_parts *ret_parts)
+{
+    struct crypto_key *private_key CLEANUP(drop) = NULL;
+    CK_RV rv = unseal(key, &private_key);
+    return rv != CKR_OK ? rv : crypto_key_to_parts(private_key, ret_parts);
+}
+
 /* The public half stands beside it, for listings and for other programs. */
 static CK_RV write_file(struct key *key, struct bytes *ret_pem)
 {
@@ -112,6 +119,7 @@ static const struct key_ops sealed_key_ops = {
     .sign = sign,
     .decrypt = decrypt,
     .derive = derive,
+    .export_parts = export_parts,
     .write = write_file,
     .free = free_sealed,
 };

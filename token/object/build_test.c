@@ -1,4 +1,6 @@
 #include "token/object/build.h"
+#include "token/object/curves.h"
+#include "token/object/material.h"
 #include "token/object/test_support.h"
 
 static const struct object_names names = {
@@ -26,7 +28,7 @@ static struct public_key rsa_key(void)
 static struct public_key ec_key(void)
 {
     struct public_key key = {.algorithm = KEY_ALGORITHM_EC, .bits = 256};
-    set_part(&key.curve, "curve");
+    set_part(&key.curve, P256);
     set_part(&key.point, "\x04xy");
     set_part(&key.spki, "spki");
     return key;
@@ -34,7 +36,7 @@ static struct public_key ec_key(void)
 
 static void assert_text(const struct object *object, CK_ATTRIBUTE_TYPE type, const char *text)
 {
-    assert_non_null(attributes_find(&object->attributes, type));
+    assert_true(attributes_has(&object->attributes, type));
     assert_view(attributes_value(&object->attributes, type), text);
 }
 
@@ -113,7 +115,7 @@ static void an_ec_private_key_has_what_clients_read(UNUSED void **state)
     assert_ok(object_from_private_key(&open, &idle->key, &object));
     assert_private(object, false);
     assert_ulong(object, CKA_KEY_TYPE, CKK_EC);
-    assert_text(object, CKA_EC_PARAMS, "curve");
+    assert_text(object, CKA_EC_PARAMS, P256);
     assert_text(object, CKA_EC_POINT, "\x04\x03\x04xy");
     assert_flag(object, CKA_PRIVATE, false);
     assert_flag(object, CKA_SIGN, true);
@@ -236,14 +238,14 @@ static void points_are_wrapped_with_short_and_long_lengths(UNUSED void **state)
     struct bytes der = {0};
     memset(point, 0x5c, sizeof(point));
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        assert_ok(object_wrap_point(view_of(point, rows[i].size), &der));
+        assert_ok(curve_wrap_point(view_of(point, rows[i].size), &der));
         assert_int_equal(der.size, rows[i].head_size + rows[i].size);
         assert_memory_equal(der.data, rows[i].head, rows[i].head_size);
         assert_memory_equal(der.data + rows[i].head_size, point, rows[i].size);
     }
     bytes_free(&der);
     poison(der);
-    assert_rv(object_wrap_point(view_of(point, 256), &der), CKR_ATTRIBUTE_VALUE_INVALID);
+    assert_rv(curve_wrap_point(view_of(point, 256), &der), CKR_ATTRIBUTE_VALUE_INVALID);
     assert_poison(der);
 }
 
@@ -251,9 +253,9 @@ static CK_RV describe_point(const uint8_t *value, size_t size, struct public_key
 {
     struct attributes attributes = {0};
     assert_ok(attributes_set_ulong(&attributes, CKA_KEY_TYPE, CKK_EC));
-    assert_ok(attributes_set(&attributes, CKA_EC_PARAMS, view_string("curve")));
+    assert_ok(attributes_set(&attributes, CKA_EC_PARAMS, view_string(P256)));
     assert_ok(attributes_set(&attributes, CKA_EC_POINT, view_of(value, size)));
-    CK_RV rv = object_describe_public_key(&attributes, ret_key);
+    CK_RV rv = material_public(&attributes, ret_key);
     attributes_clear(&attributes);
     return rv;
 }
@@ -271,7 +273,7 @@ static void a_point_is_read_with_and_without_its_octet_string(UNUSED void **stat
             assert_ok(describe_point(plain.data, plain.size, &key));
             assert_int_equal(key.algorithm, KEY_ALGORITHM_EC);
             assert_true(view_equal(bytes_view(&key.point), plain));
-            assert_ok(object_wrap_point(plain, &wrapped));
+            assert_ok(curve_wrap_point(plain, &wrapped));
             assert_ok(describe_point(wrapped.data, wrapped.size, &key));
             assert_true(view_equal(bytes_view(&key.point), plain));
             bytes_free(&wrapped);
@@ -287,7 +289,7 @@ static void an_rsa_key_is_described_without_leading_zeros(UNUSED void **state)
     assert_ok(attributes_set_ulong(&attributes, CKA_KEY_TYPE, CKK_RSA));
     assert_ok(attributes_set(&attributes, CKA_MODULUS, view_of("\0\0mod", 5)));
     assert_ok(attributes_set(&attributes, CKA_PUBLIC_EXPONENT, view_of("\0\1\0\1", 4)));
-    assert_ok(object_describe_public_key(&attributes, &key));
+    assert_ok(material_public(&attributes, &key));
     assert_int_equal(key.algorithm, KEY_ALGORITHM_RSA);
     assert_view(bytes_view(&key.modulus), "mod");
     assert_true(view_equal(bytes_view(&key.exponent), view_of("\1\0\1", 3)));
@@ -302,10 +304,10 @@ static void what_describes_no_public_key_is_incomplete(UNUSED void **state)
         struct attributes attributes = {0};
         struct public_key key;
         assert_ok(attributes_set_ulong(&attributes, CKA_KEY_TYPE, types[i]));
-        assert_ok(attributes_set(&attributes, CKA_EC_PARAMS, view_string("curve")));
+        assert_ok(attributes_set(&attributes, CKA_EC_PARAMS, view_string(P256)));
         assert_ok(attributes_set(&attributes, CKA_PUBLIC_EXPONENT, view_string("\1")));
         poison(key);
-        assert_rv(object_describe_public_key(&attributes, &key), CKR_TEMPLATE_INCOMPLETE);
+        assert_rv(material_public(&attributes, &key), CKR_TEMPLATE_INCOMPLETE);
         assert_poison(key);
         attributes_clear(&attributes);
     }
