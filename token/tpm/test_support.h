@@ -36,15 +36,15 @@ static UNUSED void emulator_path(char path[PATH_MAX])
 
 static UNUSED const char *emulator_configuration(void)
 {
-    static char configuration[sizeof(test_directory) + 16];
-    snprintf(configuration, sizeof(configuration), "dir=%s/tpm", test_directory);
+    static char configuration[sizeof(test_directory) + 32];
+    snprintf(configuration, sizeof(configuration), "dir=%s/tpm,sync=off", test_directory);
     return configuration;
 }
 
 /* The configuration's word for it. */
 static UNUSED const char *emulator_choice(void)
 {
-    static char choice[PATH_MAX + sizeof(test_directory) + 16];
+    static char choice[PATH_MAX + sizeof(test_directory) + 32];
     char path[PATH_MAX];
     emulator_path(path);
     snprintf(choice, sizeof(choice), "%s:%s", path, emulator_configuration());
