@@ -2,20 +2,13 @@
 
 #include "token/session/writable.h"
 
-/* No TPM makes these keys; they are made where they may be kept sealed. */
-static CK_FLAGS lacking(const struct token *token, const struct mechanism *mechanism)
-{
-    bool software = mechanism->algorithm == KEY_ALGORITHM_EDWARDS ||
-                    mechanism->algorithm == KEY_ALGORITHM_MONTGOMERY;
-    return software && token->writable->sealing == KEY_SEALING_REFUSED ? CKF_GENERATE_KEY_PAIR : 0;
-}
-
 CK_FLAGS token_mechanism_flags(const struct token *token, const struct mechanism *mechanism)
 {
     if (!mechanism)
         return 0;
     if (token->writable)
-        return mechanism_flags_any(mechanism) & ~lacking(token, mechanism);
+        return mechanism_flags_of_directory(mechanism,
+                                            token->writable->sealing == KEY_SEALING_ALLOWED);
     return mechanism_flags(mechanism, token->material.key, &token->material.public_key);
 }
 
