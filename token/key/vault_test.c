@@ -322,6 +322,7 @@ static void damaged_seals_are_refused(UNUSED void **state)
     assert_ok(bytes_copy(&file.public, view_of(made.public, made.public_size)));
     assert_ok(bytes_copy(&file.private, view_of(made.private, made.private_size)));
     assert_ok(vault_seal_copy(&copy, &seal));
+    bytes_free(&copy.sealed);
     assert_ok(vault_tss2_pem(&file, &copy.sealed));
     assert_rv(open_with(VAULT_USER, &copy, view_string("1234")), CKR_DEVICE_ERROR);
     assert_int_equal(watched.count, 0);
