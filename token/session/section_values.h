@@ -8,11 +8,6 @@
 /* What is shown to users and clients is UTF-8 (PKCS#11 2.1). */
 CHECKED CK_RV section_check_text(const struct config_section *section, struct reason *reason);
 
-/* The section's word for its TPM, or the global one, with its path made whole; "auto"
- * without either. The caller frees it. */
-CHECKED CK_RV section_tpm(const struct configuration *configuration,
-                          const struct config_section *section, char **ret_tpm,
-                          struct reason *reason);
 CHECKED CK_RV section_read_protection(const struct configuration *configuration,
                                       const struct config_section *section,
                                       enum key_protection *ret_protection, struct reason *reason);
