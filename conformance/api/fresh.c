@@ -124,6 +124,15 @@ CK_SLOT_ID common_slot(void)
     return common_token(common_made ? common_lines : NULL);
 }
 
+static bool is_profile(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+    CK_OBJECT_CLASS class = CKO_DATA;
+    CK_ATTRIBUTE attribute = {CKA_CLASS, &class, sizeof(class)};
+
+    return p11->C_GetAttributeValue(session, object, &attribute, 1) == CKR_OK &&
+           class == CKO_PROFILE;
+}
+
 static void destroy_found(CK_SESSION_HANDLE session)
 {
     CK_OBJECT_HANDLE objects[MAX_FOUND];
@@ -136,7 +145,8 @@ static void destroy_found(CK_SESSION_HANDLE session)
             count = 0;
         p11->C_FindObjectsFinal(session);
         for (CK_ULONG i = 0; i < count; i++)
-            if (p11->C_DestroyObject(session, objects[i]) != CKR_OK)
+            if (!is_profile(session, objects[i]) &&
+                p11->C_DestroyObject(session, objects[i]) != CKR_OK)
                 common_made = false; /* not clean any more: the next test makes its own */
     } while (count == MAX_FOUND && common_made);
 }

@@ -69,6 +69,39 @@ SOFTHSM = {
             "without_login_nothing_is_signed",
         ),
     },
+    "token_attribute": {
+        "a private key is not sensitive unless asked for": (
+            "a_private_key_is_secret_where_nothing_is_said",
+        ),
+        "it has no CKA_UNIQUE_ID and no CKA_PUBLIC_KEY_INFO": (
+            "every_object_has_a_unique_id_that_stays",
+            "both_halves_of_a_pair_tell_the_same_public_key",
+        ),
+    },
+    "token_cipher": {
+        "a wrong padding or tag is CKR_GENERAL_ERROR": (
+            "a_changed_gcm_text_or_tag_gives_nothing", "texts_of_odd_length_are_out_of_range",
+        ),
+        "parameters of ECB and GCM are not looked at": (
+            "bad_parameters_are_refused",
+        ),
+    },
+    "token_derive": {
+        "it has no key derivation functions": (
+            "key_derivation_functions_are_openssls",
+        ),
+        "bad points are other errors": (
+            "bad_points_and_parameters_are_refused",
+        ),
+    },
+    "token_dual": {
+        "a session runs one operation at a time": (
+            "a_text_is_digested_and_encrypted_at_once", "a_text_is_signed_and_encrypted_at_once",
+        ),
+        "C_DigestKey takes what no digest has": (
+            "secret_keys_are_digested_and_others_are_not",
+        ),
+    },
     "token_generate": {
         "an unknown curve, and a size out of range, are CKR_GENERAL_ERROR": (
             "curves_are_also_known_by_name", "curves_that_nobody_has_are_refused",
@@ -94,9 +127,20 @@ SOFTHSM = {
             "objects_may_be_made_unmodifiable",
         ),
     },
+    "token_persist": {
+        "it does not notice that it is in a forked child": (
+            "changes_of_another_process_are_seen_at_once",
+            "session_objects_are_this_processs_own",
+        ),
+    },
     "token_pin": {
         "it does not notice that it is in a forked child": (
             "a_pin_is_changed_under_the_eyes_of_a_session",
+        ),
+    },
+    "token_search": {
+        "a search compares sensitive values": (
+            "sensitive_values_cannot_be_searched_for",
         ),
     },
     "token_state": {
@@ -122,6 +166,14 @@ SOFTHSM = {
         ),
         "the values of data objects, and dates, cannot be changed": (
             "data_objects_are_changed", "what_may_be_changed_is_changed",
+        ),
+    },
+    "token_wrap": {
+        "OAEP has SHA-1 only": (
+            "oaep_with_sha256_wraps_and_unwraps",
+        ),
+        "a damaged wrapping is CKR_GENERAL_ERROR": (
+            "a_damaged_wrapping_is_invalid",
         ),
     },
 }

@@ -161,9 +161,10 @@ CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
 CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *pin,
                   unsigned long pin_len, unsigned char *username, unsigned long username_len)
 {
-    /* One user, without a name. */
-    if (!username && username_len)
-        return call_without_mechanism(session, CKR_ARGUMENTS_BAD);
+    /* Users without names; who gives one means somebody else. */
+    if (username_len)
+        return call_without_mechanism(session,
+                                      username ? CKR_USER_TYPE_INVALID : CKR_ARGUMENTS_BAD);
     return C_Login(session, user, pin, pin_len);
 }
 
@@ -173,7 +174,14 @@ CK_RV C_Logout(CK_SESSION_HANDLE handle)
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
+    bool was_private = token_needs_login(session->token);
     rv = token_logout(session->token);
+    if (rv == CKR_OK && was_private) {
+        struct module *module = guard_registry_take();
+        if (module)
+            module_end_private(module, session->token);
+        guard_registry_release();
+    }
     guard_leave(session->token);
     return rv;
 }

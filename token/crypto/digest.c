@@ -49,6 +49,14 @@ CK_RV crypto_digest_finish(struct crypto_digest *digest, uint8_t out[HASH_MAX_SI
     return EVP_DigestFinal_ex(digest->context, out, NULL) == 1 ? CKR_OK : CKR_FUNCTION_FAILED;
 }
 
+void crypto_digest_free(struct crypto_digest *digest)
+{
+    if (!digest || !crypto_alive())
+        return;
+    EVP_MD_CTX_free(digest->context);
+    free(digest);
+}
+
 CK_RV crypto_digest_copy(const struct crypto_digest *digest, struct crypto_digest **ret_copy)
 {
     KEEP_ERROR_QUEUE;
@@ -64,14 +72,6 @@ CK_RV crypto_digest_copy(const struct crypto_digest *digest, struct crypto_diges
     }
     *ret_copy = copy;
     return CKR_OK;
-}
-
-void crypto_digest_free(struct crypto_digest *digest)
-{
-    if (!digest || !crypto_alive())
-        return;
-    EVP_MD_CTX_free(digest->context);
-    free(digest);
 }
 
 CK_RV crypto_hash(enum hash hash, struct view data, uint8_t out[HASH_MAX_SIZE])

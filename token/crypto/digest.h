@@ -14,10 +14,12 @@ CHECKED CK_RV crypto_digest_update(struct crypto_digest *digest, struct view dat
 
 /* Writes hash_size() bytes to `out` and ends the digest (it can only be freed). */
 CHECKED CK_RV crypto_digest_finish(struct crypto_digest *digest, uint8_t out[HASH_MAX_SIZE]);
-/* A second one in the same state. */
+void crypto_digest_free(struct crypto_digest *digest);
+
+/* A second digest in the state of the first, to go on with on its own.
+ * CKR_FUNCTION_FAILED for one that ended. */
 CHECKED CK_RV crypto_digest_copy(const struct crypto_digest *digest,
                                  struct crypto_digest **ret_copy);
-void crypto_digest_free(struct crypto_digest *digest);
 
 /* One call: hash_size(hash) bytes to `out`. */
 CHECKED CK_RV crypto_hash(enum hash hash, struct view data, uint8_t out[HASH_MAX_SIZE]);

@@ -11,6 +11,13 @@
 #include "token/crypto/tss2.h"
 #include "token/tpm/public.h"
 
+/* A program without the sanitizer cannot load a library with it. */
+#ifdef __SANITIZE_ADDRESS__
+#define OPENSSL_LOADS_EMULATOR false
+#else
+#define OPENSSL_LOADS_EMULATOR true
+#endif
+
 static TSS2_TCTI_CONTEXT *tcti;
 static ESYS_CONTEXT *esys;
 
@@ -225,7 +232,7 @@ static void check_import(const TPM2B_PUBLIC *template, TPM2_ALG_ID type, bool wi
                      0);
     assert_signs(handle, &subject.public_key);
     Esys_FlushContext(esys, handle);
-    if (with_openssl)
+    if (with_openssl && OPENSSL_LOADS_EMULATOR)
         assert_openssl_signs(&subject, imported);
     Esys_Free(imported);
 

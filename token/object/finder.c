@@ -6,7 +6,9 @@
 /* Longer values are hashed by their two ends and size. */
 #define HASHED_END 64
 
+/* Slots: first small, then soon large, then no larger than needed. */
 #define FIRST_ROOM 64
+#define LARGE_ROOM 32768
 #define IS_BUCKET 0x80000000u
 
 /* Tags are spread over the slots in their order, and lie as near as possible behind
@@ -136,7 +138,8 @@ static CK_RV grow_slots(struct finder *finder)
     struct finder grown = *finder;
     if (finder->slot_count + 1 <= finder->slot_room - finder->slot_room / 5)
         return CKR_OK;
-    grown.slot_room = finder->slot_room + finder->slot_room / 2;
+    grown.slot_room = finder->slot_room < LARGE_ROOM ? 4 * finder->slot_room
+                                                     : finder->slot_room + finder->slot_room / 2;
     grown.slots = calloc(grown.slot_room, sizeof(*grown.slots));
     if (!grown.slots)
         return CKR_HOST_MEMORY;

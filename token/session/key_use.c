@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "token/object/material.h"
-
 static bool is_allowed(const struct object *key, CK_MECHANISM_TYPE type)
 {
     struct view list = attributes_value(&key->attributes, CKA_ALLOWED_MECHANISMS);
@@ -55,5 +53,5 @@ CK_RV key_use_key(struct token *token, struct object *object, struct key **ret_k
 
 CK_RV key_use_public(const struct object *object, struct public_key *ret_public)
 {
-    return material_public(&object->attributes, ret_public);
+    return object_public_key(object, ret_public);
 }

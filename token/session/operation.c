@@ -91,6 +91,25 @@ CK_RV operation_ended(struct session *session, enum operation_kind kind, CK_RV r
     return rv;
 }
 
+/* The public half, where the operation goes by one: the key's own if it is there. */
+static CK_RV find_public(const struct object *object, const struct key *key,
+                         struct public_key *ret_public)
+{
+    if (key && key_public(key)->algorithm != KEY_ALGORITHM_NONE)
+        return public_key_copy(ret_public, key_public(key));
+    return key_use_public(object, ret_public);
+}
+
+static void note_object(struct operation *operation, enum operation_kind kind,
+                        const struct object *object)
+{
+    operation->private_object = object_bool(object, CKA_PRIVATE);
+    operation->always_authenticate = needs[kind].half == KEY_HALF_PRIVATE &&
+                                     object_class(object) == CKO_PRIVATE_KEY &&
+                                     object_bool(object, CKA_ALWAYS_AUTHENTICATE);
+    operation->waits_for_login = operation->always_authenticate;
+}
+
 static CK_RV start(struct token *token, struct operation *operation, enum operation_kind kind,
                    const struct mechanism *row, const CK_MECHANISM *mechanism,
                    struct object *object)
@@ -99,20 +118,16 @@ static CK_RV start(struct token *token, struct operation *operation, enum operat
     struct key *key = NULL;
     bool symmetric = mechanism_is_symmetric(row);
     CK_RV rv = CKR_OK;
+    note_object(operation, kind, object);
     if (symmetric || needs[kind].half == KEY_HALF_PRIVATE)
         rv = key_use_key(token, object, &key);
     if (rv == CKR_OK && !symmetric)
-        rv = key_use_public(object, &public_key);
+        rv = find_public(object, key, &public_key);
     if (rv == CKR_OK)
         rv = needs[kind].job
                  ? job_new(row, needs[kind].job, mechanism, key, &public_key, &operation->job)
                  : message_new(row, needs[kind].flag, mechanism, key, &operation->message);
     key_unref(key);
-    operation->private_object = object_bool(object, CKA_PRIVATE);
-    operation->always_authenticate = needs[kind].half == KEY_HALF_PRIVATE &&
-                                     object_class(object) == CKO_PRIVATE_KEY &&
-                                     object_bool(object, CKA_ALWAYS_AUTHENTICATE);
-    operation->waits_for_login = operation->always_authenticate;
     return rv;
 }
 

@@ -245,6 +245,13 @@ CK_SESSION_HANDLE module_session_of(const struct module *module, const struct to
     return CK_INVALID_HANDLE;
 }
 
+void module_end_private(const struct module *module, const struct token *token)
+{
+    for (size_t i = 0; i < module->place_count; i++)
+        if (module->places[i].session && module->places[i].session->token == token)
+            operation_cancel_private(module->places[i].session);
+}
+
 void module_remove_session(struct module *module, struct session *session)
 {
     struct token *token = session->token;

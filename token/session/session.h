@@ -83,6 +83,9 @@ struct session *module_session(const struct module *module, CK_SESSION_HANDLE ha
 /* Any session of the token, or CK_INVALID_HANDLE. */
 CK_SESSION_HANDLE module_session_of(const struct module *module, const struct token *token);
 
+/* After a logout: ends what the token's sessions were doing with private keys. */
+void module_end_private(const struct module *module, const struct token *token);
+
 /* Takes the session out of the table; the caller holds its token's lock and frees
  * it with session_free. */
 void module_remove_session(struct module *module, struct session *session);

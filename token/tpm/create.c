@@ -39,7 +39,7 @@ static TSS2_RC explain(const TPMT_PUBLIC *area, const char *command, TSS2_RC rc)
 static TSS2_RC create(struct tpm *tpm, void *request, const char **ret_command)
 {
     struct root_create *create_request = request;
-    TSS2_RC rc = root_use(tpm, (struct view){0}, root_create, request, ret_command);
+    TSS2_RC rc = root_use(tpm, ROOT_FOR_NEW, (struct view){0}, root_create, request, ret_command);
     return explain(&create_request->public.publicArea, *ret_command, rc);
 }
 
@@ -91,7 +91,7 @@ static TSS2_RC read_root(struct tpm *tpm, const struct root *root, void *request
 
 static TSS2_RC use_to_read(struct tpm *tpm, void *request, const char **ret_command)
 {
-    return root_use(tpm, (struct view){0}, read_root, request, ret_command);
+    return root_use(tpm, ROOT_FOR_NEW, (struct view){0}, read_root, request, ret_command);
 }
 
 CK_RV tpm_root_read(struct tpm *tpm, struct tpm_root *ret_root)
@@ -128,7 +128,7 @@ static TSS2_RC import_under(struct tpm *tpm, const struct root *root, void *requ
 
 static TSS2_RC import(struct tpm *tpm, void *request, const char **ret_command)
 {
-    return root_use(tpm, (struct view){0}, import_under, request, ret_command);
+    return root_use(tpm, ROOT_FOR_NEW, (struct view){0}, import_under, request, ret_command);
 }
 
 CK_RV tpm_key_import(struct tpm *tpm, struct view public, struct view duplicate,

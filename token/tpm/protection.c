@@ -46,7 +46,7 @@ TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, bool strict, const cha
     if (tpm->session != ESYS_TR_NONE)
         return TSS2_RC_SUCCESS;
     if (parent == ESYS_TR_NONE)
-        return root_use(tpm, (struct view){0}, start_under, &strict, ret_command);
+        return root_use(tpm, ROOT_FOR_OLD, (struct view){0}, start_under, &strict, ret_command);
     *ret_command = "TPM2_StartAuthSession (bus protection)";
     return protection_session(tpm, parent, TPM2_SE_HMAC, strict, &tpm->session);
 }

@@ -1,5 +1,6 @@
 #include "token/tpm/root.h"
 
+#include <string.h>
 #include <tss2/tss2_mu.h>
 
 #include "token/base/log.h"
@@ -8,40 +9,73 @@
 #include "token/tpm/protection.h"
 #include "token/tpm/run.h"
 
-/* The kept root and the standard's, as parent_open counts its ways. */
-#define ROOT_WAYS 2
+/* As parent_open counts its ways. */
+enum { WAY_KEPT, WAY_STANDARD };
 
-static bool has_name(struct tpm *tpm, ESYS_TR handle, struct view expected)
+struct use {
+    enum root_purpose purpose;
+    struct view name;
+    root_work work;
+    void *request;
+    bool next; /* this root is not there or not the right one: another may be */
+};
+
+static struct view known_standard(const struct tpm *tpm)
 {
-    if (!expected.size)
-        return true;
+    return view_of(tpm->standard_root, tpm->standard_root_size);
+}
+
+static bool has_name(struct tpm *tpm, ESYS_TR handle, unsigned way, struct view expected)
+{
     TPM2B_NAME *name = NULL;
-    bool same = Esys_TR_GetName(tpm->esys, handle, &name) == TSS2_RC_SUCCESS &&
-                view_equal(view_of(name->name, name->size), expected);
+    if (Esys_TR_GetName(tpm->esys, handle, &name) != TSS2_RC_SUCCESS)
+        return false;
+    if (way == WAY_STANDARD && name->size <= sizeof(tpm->standard_root)) {
+        memcpy(tpm->standard_root, name->name, name->size);
+        tpm->standard_root_size = name->size;
+    }
+    bool same = !expected.size || view_equal(view_of(name->name, name->size), expected);
     Esys_Free(name);
     return same;
 }
 
-/* *ret_next: this root is not there or not the right one, another may be. */
-static TSS2_RC use_way(struct tpm *tpm, bool rsa, unsigned way, struct view name, root_work work,
-                       void *request, bool *ret_next, const char **ret_command)
+static TSS2_RC use_way(struct tpm *tpm, struct use *use, bool rsa, unsigned way, struct view name,
+                       const char **ret_command)
 {
     struct parent parent;
     bool absent;
     TSS2_RC rc = parent_open(tpm, TPM2_RH_OWNER, rsa, way, &parent, &absent, ret_command);
-    *ret_next = absent || tpm_error_lacks(rc);
+    use->next = absent || tpm_error_lacks(rc);
     if (absent || rc != TSS2_RC_SUCCESS)
         return rc != TSS2_RC_SUCCESS ? rc : (TSS2_RC)TPM2_RC_INTEGRITY;
-    bool same = has_name(tpm, parent.handle, name);
-    rc = same ? work(tpm, &(struct root){parent.handle, rsa}, request, ret_command)
+    bool same = has_name(tpm, parent.handle, way, name);
+    rc = same ? use->work(tpm, &(struct root){parent.handle, rsa}, use->request, ret_command)
               : (TSS2_RC)TPM2_RC_INTEGRITY;
     parent_close(tpm, &parent);
-    *ret_next = !same || (way == 0 && tpm_error_is(rc, TPM2_RC_INTEGRITY));
-    if (way == 0 && tpm_error_wants_auth(rc)) {
+    use->next = !same || (way == WAY_KEPT && tpm_error_is(rc, TPM2_RC_INTEGRITY));
+    if (way == WAY_KEPT && tpm_error_wants_auth(rc)) {
         tpm->no_persistent_parent = true;
-        *ret_next = true;
+        use->next = true;
     }
     return rc;
+}
+
+static TSS2_RC use_kind(struct tpm *tpm, struct use *use, bool rsa, const char **ret_command)
+{
+    struct view kept = use->purpose == ROOT_FOR_OLD ? use->name : known_standard(tpm);
+    if (use->purpose == ROOT_FOR_OLD || kept.size) {
+        TSS2_RC rc = use_way(tpm, use, rsa, WAY_KEPT, kept, ret_command);
+        if (!use->next)
+            return rc;
+    }
+    TSS2_RC rc = use_way(tpm, use, rsa, WAY_STANDARD, use->name, ret_command);
+    if (use->next || !tpm_error_wants_auth(rc))
+        return rc;
+    /* The owner lets nobody make primaries: what he keeps is all there is, even if he
+     * keeps it only since it was looked for. */
+    tpm->no_persistent_parent = false;
+    TSS2_RC by_kept = use_way(tpm, use, rsa, WAY_KEPT, use->name, ret_command);
+    return use->next ? rc : by_kept;
 }
 
 static TSS2_RC explain(TSS2_RC rc, struct view name)
@@ -62,17 +96,13 @@ static TSS2_RC explain(TSS2_RC rc, struct view name)
     return rc;
 }
 
-TSS2_RC root_use(struct tpm *tpm, struct view name, root_work work, void *request,
-                 const char **ret_command)
+TSS2_RC root_use(struct tpm *tpm, enum root_purpose purpose, struct view name, root_work work,
+                 void *request, const char **ret_command)
 {
-    TSS2_RC rc = (TSS2_RC)TPM2_RC_INTEGRITY;
-    bool next = true;
-    bool lacks = true;
-    for (unsigned rsa = 0; rsa <= 1 && next && lacks; rsa++) {
-        for (unsigned way = 0; way < ROOT_WAYS && next; way++)
-            rc = use_way(tpm, rsa, way, name, work, request, &next, ret_command);
-        lacks = tpm_error_lacks(rc);
-    }
+    struct use use = {purpose, name, work, request, true};
+    TSS2_RC rc = use_kind(tpm, &use, false, ret_command);
+    if (use.next && tpm_error_lacks(rc))
+        rc = use_kind(tpm, &use, true, ret_command);
     return explain(rc, name);
 }
 

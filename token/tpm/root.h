@@ -15,11 +15,17 @@ struct root {
 typedef TSS2_RC (*root_work)(struct tpm *tpm, const struct root *root, void *request,
                              const char **ret_command);
 
-/* Finds or makes the root, runs the work and flushes the root. Of several roots (one
- * kept by the owner, one made here) the first counts that has this Name (or any, if
- * empty) and that the work does not find to be another's. */
-TSS2_RC root_use(struct tpm *tpm, struct view name, root_work work, void *request,
-                 const char **ret_command);
+/* For something new, the root must be the one that the standard's template makes, as
+ * files name it by nothing else: one that the owner keeps is taken if it is known to be
+ * the same, or if nothing else can be had. For what is there already, a kept root is
+ * tried first (it saves CreatePrimary), and what does not fit shows. */
+enum root_purpose { ROOT_FOR_NEW, ROOT_FOR_OLD };
+
+/* Finds or makes the root, runs the work and flushes the root. name: what it must have,
+ * or empty; of several roots the first counts that has it and that the work does not
+ * find to be another's (TPM2_RC_INTEGRITY). */
+TSS2_RC root_use(struct tpm *tpm, enum root_purpose purpose, struct view name, root_work work,
+                 void *request, const char **ret_command);
 
 /* What is to be created, and how it travels. */
 struct root_create {

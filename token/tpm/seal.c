@@ -208,7 +208,7 @@ static TSS2_RC make(struct tpm *tpm, void *request, const char **ret_command)
         rc = policy_digest(tpm->esys, &gates.policy, making->wanted->hash,
                            &create.public.publicArea.authPolicy);
     if (rc == TSS2_RC_SUCCESS)
-        rc = root_use(tpm, (struct view){0}, root_create, &create, ret_command);
+        rc = root_use(tpm, ROOT_FOR_NEW, (struct view){0}, root_create, &create, ret_command);
     explicit_bzero(&create.sensitive, sizeof(create.sensitive));
     if (rc != TSS2_RC_SUCCESS) {
         undo_gates(tpm, making, &gates);

@@ -72,7 +72,8 @@ struct tpm_seal_tries {
     uint32_t limit;
 };
 
-/* Opens it: at most 10 commands. root_name (may be empty): the Name that the storage
+/* Opens it: at most 10 commands, and one more if the connection's protected session is
+ * yet to be started. root_name (may be empty): the Name that the storage
  * root must have. CKR_PIN_INCORRECT; CKR_PIN_LOCKED (this token's count, or the TPM's
  * global one: the log says which and for how long); CKR_DEVICE_ERROR when this is
  * another TPM, it was cleared, or an index is gone or another; CKR_PIN_EXPIRED when

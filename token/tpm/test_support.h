@@ -36,15 +36,15 @@ static UNUSED void emulator_path(char path[PATH_MAX])
 
 static UNUSED const char *emulator_configuration(void)
 {
-    static char configuration[sizeof(test_directory) + 16];
-    snprintf(configuration, sizeof(configuration), "dir=%s/tpm", test_directory);
+    static char configuration[sizeof(test_directory) + 32];
+    snprintf(configuration, sizeof(configuration), "dir=%s/tpm,sync=off", test_directory);
     return configuration;
 }
 
 /* The configuration's word for it. */
 static UNUSED const char *emulator_choice(void)
 {
-    static char choice[PATH_MAX + sizeof(test_directory) + 16];
+    static char choice[PATH_MAX + sizeof(test_directory) + 32];
     char path[PATH_MAX];
     emulator_path(path);
     snprintf(choice, sizeof(choice), "%s:%s", path, emulator_configuration());
@@ -75,6 +75,7 @@ struct watched {
     uint32_t fault_code;
     uint32_t fault_rc;
     unsigned fault_times;
+    unsigned fault_after; /* commands with the code that pass before */
     bool answer_fault;
     unsigned kill_at; /* the process dies in place of sending this command, from 1 */
     unsigned all;     /* commands so far, not reset by tests */
@@ -104,6 +105,10 @@ static UNUSED TSS2_RC watched_transmit(TSS2_TCTI_CONTEXT *context, size_t size,
     }
     if (!watched->fault_times || (watched->fault_code && watched->fault_code != code))
         return Tss2_Tcti_Transmit(watched->child, size, command);
+    if (watched->fault_after) {
+        watched->fault_after--;
+        return Tss2_Tcti_Transmit(watched->child, size, command);
+    }
     watched->fault_times--;
     if ((watched->fault_rc & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER)
         return watched->fault_rc;

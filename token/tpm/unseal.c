@@ -273,7 +273,7 @@ static TSS2_RC open_seal(struct tpm *tpm, void *request, const char **ret_comman
     struct open_request *open = request;
     open->object = open->session = ESYS_TR_NONE;
     open->gates = (struct policy_gates){.counter_index = ESYS_TR_NONE, .pin_index = ESYS_TR_NONE};
-    TSS2_RC rc = root_use(tpm, open->root_name, load, request, ret_command);
+    TSS2_RC rc = root_use(tpm, ROOT_FOR_OLD, open->root_name, load, request, ret_command);
     if (rc == TSS2_RC_SUCCESS)
         rc = pass(tpm, open, ret_command);
     unload(tpm, open);
