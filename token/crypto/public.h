@@ -28,6 +28,10 @@ CHECKED CK_RV crypto_point_decode(const struct public_key *key, struct view poin
  * CKR_ATTRIBUTE_VALUE_INVALID if they are no key of a known curve. */
 CHECKED CK_RV crypto_public_complete(struct public_key *key);
 
+/* The same for many keys at once: an EC point is not checked against its curve, which
+ * costs far more than the rest and is done when the key is used. */
+CHECKED CK_RV crypto_public_spki(struct public_key *key);
+
 /* A DER SubjectPublicKeyInfo to a public key. CKR_KEY_TYPE_INCONSISTENT for an
  * algorithm other than RSA, named-curve EC, Edwards and Montgomery; CKR_DATA_INVALID
  * if malformed. */

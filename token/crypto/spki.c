@@ -288,3 +288,20 @@ CK_RV crypto_public_decode(struct view spki, struct public_key *ret_key)
     key = (struct public_key){0};
     return CKR_OK;
 }
+
+CK_RV crypto_public_spki(struct public_key *key)
+{
+    if (key->algorithm != KEY_ALGORITHM_EC)
+        return crypto_public_complete(key);
+    const struct curve *curve = curve_by_oid(key->algorithm, bytes_view(&key->curve));
+    if (!curve || !point_is_plain(curve, bytes_view(&key->point)))
+        return CKR_ATTRIBUTE_VALUE_INVALID;
+    struct bytes spki = {0};
+    CK_RV rv = curve_spki(key, &spki);
+    if (rv != CKR_OK)
+        return rv;
+    bytes_free(&key->spki);
+    key->spki = spki;
+    key->bits = curve->bits;
+    return CKR_OK;
+}

@@ -1,7 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/object/build.h"
+#include "token/object/material.h"
+#include "token/object/object.h"
 #include "token/object/schema.h"
 
 /* The input is a list of attributes: origin, then for each its type (an index or
@@ -19,6 +20,9 @@ static const CK_ATTRIBUTE_TYPE types[] = {
     CKA_DESTROYABLE, CKA_TRUSTED,     CKA_LOCAL,        CKA_PRIVATE_EXPONENT, CKA_UNIQUE_ID,
     CKA_PROFILE_ID,  CKA_CHECK_VALUE, CKA_DERIVE,       CKA_VENDOR_DEFINED,
 };
+
+static const enum schema_origin origins[] = {SCHEMA_CREATE, SCHEMA_DERIVE, SCHEMA_OWN,
+                                             SCHEMA_GENERATE};
 
 struct input {
     const uint8_t *data;
@@ -73,15 +77,15 @@ static void free_template(CK_ATTRIBUTE *template, CK_ULONG count)
 static void read_all(const struct object *object)
 {
     for (size_t i = 0; i < object->attributes.count; i++) {
-        const struct attribute *attribute = &object->attributes.list[i];
-        CK_ATTRIBUTE ask = {.type = attribute->type};
+        CK_ATTRIBUTE ask = {0};
+        struct view value = attributes_at(&object->attributes, i, &ask.type);
         CK_RV rv = object_get(object, &ask, 1);
-        if (schema_is_hidden(&object->attributes, attribute->type)) {
+        if (schema_is_hidden(&object->attributes, ask.type)) {
             check(rv == CKR_ATTRIBUTE_SENSITIVE && ask.ulValueLen == CK_UNAVAILABLE_INFORMATION);
             continue;
         }
-        check(rv == CKR_OK && ask.ulValueLen == attribute->value.size);
-        ask.pValue = attribute->value.data;
+        check(rv == CKR_OK && ask.ulValueLen == value.size);
+        ask.pValue = (void *)(uintptr_t)value.data;
         check(object_matches(object, &ask, 1));
     }
 }
@@ -90,12 +94,13 @@ static void describe(const struct object *object)
 {
     struct public_key key = {0};
     if (object_class(object) == CKO_PUBLIC_KEY &&
-        object_describe_public_key(&object->attributes, &key) == CKR_OK)
+        material_public(&object->attributes, &key) == CKR_OK)
         check(key.algorithm != KEY_ALGORITHM_NONE);
     public_key_clear(&key);
 }
 
-static void use(struct attributes *attributes, CK_ATTRIBUTE *template, CK_ULONG count, bool copying)
+static void use(struct attributes *attributes, CK_ATTRIBUTE *template, CK_ULONG count,
+                enum schema_origin origin)
 {
     struct object *object = NULL;
     if (object_new(attributes, &object) != CKR_OK)
@@ -105,7 +110,7 @@ static void use(struct attributes *attributes, CK_ATTRIBUTE *template, CK_ULONG 
     read_all(object);
     describe(object);
     (void)object_matches(object, template, count);
-    if (schema_change(&object->attributes, template, count, copying) == CKR_OK) {
+    if (schema_change(&object->attributes, template, count, origin) == CKR_OK) {
         check(object_class(object) == class);
         check(!sensitive || object_bool(object, CKA_SENSITIVE));
         read_all(object);
@@ -122,9 +127,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CK_ULONG count = take_template(&input, template, flags >> 3 & 15);
     CK_ULONG change_count = take_template(&input, change, MAX_COUNT);
     struct attributes attributes = {0};
-    enum schema_origin origin = (enum schema_origin)((flags & 3) % 3);
+    enum schema_origin origin = origins[flags & 3];
     if (schema_build(origin, template, count, NULL, &attributes) == CKR_OK)
-        use(&attributes, change, change_count, flags & 4);
+        use(&attributes, change, change_count, flags & 4 ? SCHEMA_COPY : SCHEMA_SET);
     attributes_clear(&attributes);
     free_template(template, count);
     free_template(change, change_count);
