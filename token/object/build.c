@@ -112,12 +112,8 @@ CK_RV object_from_private_key(const struct object_names *names, struct key *key,
     set_bool(&builder, CKA_LOCAL, key_in_tpm(key));
     struct object *object = NULL;
     CK_RV rv = finish(&builder, &object);
-    if (rv == CKR_OK)
-        rv = public_key_copy(&object->public_key, key_public(key));
-    if (rv != CKR_OK) {
-        object_free(object);
+    if (rv != CKR_OK)
         return rv;
-    }
     object->key = key_ref(key);
     *ret_object = object;
     return CKR_OK;
@@ -131,16 +127,7 @@ CK_RV object_from_public_key(const struct object_names *names, const struct publ
     set_key(&builder, names, public_key);
     set_bool(&builder, CKA_VERIFY, public_key->algorithm != KEY_ALGORITHM_MONTGOMERY);
     set_bool(&builder, CKA_ENCRYPT, public_key->algorithm == KEY_ALGORITHM_RSA);
-    struct object *object = NULL;
-    CK_RV rv = finish(&builder, &object);
-    if (rv == CKR_OK)
-        rv = public_key_copy(&object->public_key, public_key);
-    if (rv != CKR_OK) {
-        object_free(object);
-        return rv;
-    }
-    *ret_object = object;
-    return CKR_OK;
+    return finish(&builder, ret_object);
 }
 
 CK_RV object_from_certificate(const struct object_names *names,

@@ -22,7 +22,7 @@ void object_free(struct object *object)
     if (!object)
         return;
     attributes_clear(&object->attributes);
-    public_key_clear(&object->public_key);
+    bytes_free(&object->key_id);
     key_unref(object->key);
     free(object);
 }
@@ -75,8 +75,6 @@ CK_ULONG object_size(const struct object *object)
 
 CK_RV object_public_key(const struct object *object, struct public_key *ret_key)
 {
-    if (object->public_key.algorithm != KEY_ALGORITHM_NONE)
-        return public_key_copy(ret_key, &object->public_key);
     return material_public(&object->attributes, ret_key);
 }
 

@@ -7,14 +7,16 @@
 #include "token/object/attributes.h"
 
 /* `owner` is the session whose end is the object's end; CK_INVALID_HANDLE for
- * token objects. public_key may be empty (algorithm NONE): see object_public_key. */
+ * token objects. */
 struct object {
     CK_OBJECT_HANDLE handle;
     CK_SESSION_HANDLE owner;
     struct attributes attributes;
     struct key *key;
-    struct public_key public_key;
-    uint32_t place; /* of finder.c; 0 if it is in none */
+    uint32_t place;      /* of finder.c; 0 if it is in none */
+    struct bytes key_id; /* what a token key is bound to; known when it was used */
+    void *home;          /* a token object's file, of the session room */
+    bool revealed;       /* attributes hold a value that is kept encrypted */
 };
 
 /* An object that takes `attributes` over (emptying it) on success. */
