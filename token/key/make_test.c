@@ -585,6 +585,11 @@ static void a_sealed_key_with_a_foreign_public_key_does_not_sign(UNUSED void **s
     assert_rv(read_from(KEY_OF_TOKEN, view_of(ours, one.size - front), &mixed, &reason),
               CKR_DATA_INVALID);
     assert_contains(reason.text, "only SIGNET SEALED KEY");
+    struct bytes other = read_file("p256.pem");
+    assert_ok(bytes_append(&one, bytes_view(&other), 65536));
+    assert_rv(read_from(KEY_OF_TOKEN, bytes_view(&one), &mixed, &reason), CKR_DATA_INVALID);
+    assert_contains(reason.text, "another private key");
+    bytes_free(&other);
     key_unref(mixed);
     key_unref(a);
     key_unref(b);
