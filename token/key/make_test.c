@@ -661,7 +661,12 @@ static void secret_keys_keep_their_value(UNUSED void **state)
     struct bytes pem = {0};
     assert_ok(key_write(key, &pem));
     assert_null(memmem(pem.data, pem.size, "AAECAw", 6));
-    struct reason reason;
+    struct reason reason = {0};
+    struct key_contents contents;
+    assert_ok(key_inspect(bytes_view(&pem), &contents, &reason));
+    assert_true(contents.secret_key);
+    assert_false(contents.private_key);
+    key_contents_clear(&contents);
     struct key *copy = NULL, *other = NULL;
     assert_ok(read_from(KEY_OF_TOKEN, bytes_view(&pem), &copy, &reason));
     assert_value(copy, given);
