@@ -71,8 +71,12 @@ bool mechanism_is_symmetric(const struct mechanism *mechanism)
            mechanism->algorithm == KEY_ALGORITHM_SECRET;
 }
 
-CK_FLAGS mechanism_flags_any(const struct mechanism *mechanism)
+CK_FLAGS mechanism_flags_of_directory(const struct mechanism *mechanism, bool sealing)
 {
+    bool in_software = mechanism->algorithm == KEY_ALGORITHM_EDWARDS ||
+                       mechanism->algorithm == KEY_ALGORITHM_MONTGOMERY;
+    if (mechanism->flags & CKF_GENERATE_KEY_PAIR && in_software && !sealing)
+        return 0;
     return mechanism->flags;
 }
 
@@ -98,8 +102,6 @@ static const CK_FLAGS directory_flags = CKF_WRAP | CKF_UNWRAP | CKF_GENERATE |
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *key,
                          const struct public_key *public_key)
 {
-    if (!public_key)
-        return mechanism->flags;
     if (mechanism->flags & CKF_DIGEST)
         return mechanism->flags;
     if (mechanism_is_symmetric(mechanism))

@@ -34,10 +34,13 @@ const struct mechanism *mechanism_at(size_t index);
 
 /* What a token has of the row; 0: do not list it. An exported token has digests and
  * what its one key (NULL: no private key) and public key (algorithm NONE: not known
- * yet) can do; a token directory (public_key NULL) has all of the table. */
+ * yet) can do. */
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *key,
                          const struct public_key *public_key);
-CK_FLAGS mechanism_flags_any(const struct mechanism *mechanism);
+
+/* The same of a token directory: all of the table, but key pairs that no TPM has only
+ * where such keys may be sealed. */
+CK_FLAGS mechanism_flags_of_directory(const struct mechanism *mechanism, bool sealing);
 
 /* The CKK_ value of the keys that the row works on, or makes; and whether it works
  * on keys of this type. HMACs take generic secrets and the type of their hash. */

@@ -172,6 +172,52 @@ static void a_public_key_has_what_clients_read(UNUSED void **state)
     }
 }
 
+static void keys_of_the_other_curves_appear_too(UNUSED void **state)
+{
+    static const struct {
+        enum key_algorithm algorithm;
+        const char *curve;
+        CK_KEY_TYPE type;
+        bool sign;
+    } rows[] = {{KEY_ALGORITHM_EDWARDS, ED25519, CKK_EC_EDWARDS, true},
+                {KEY_ALGORITHM_MONTGOMERY, X25519, CKK_EC_MONTGOMERY, false}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct public_key key = {.algorithm = rows[i].algorithm, .bits = 255}, back = {0};
+        struct object_names own = names;
+        set_part(&key.curve, rows[i].curve);
+        set_part(&key.point, "0123456789abcdef0123456789abcdef");
+        struct idle_key *idle = idle_key_new(&key);
+        struct object *private = NULL, *public = NULL;
+        idle->sign = rows[i].sign;
+        idle->derive = !rows[i].sign;
+        own.modifiable = own.destroyable = true;
+        assert_ok(object_from_private_key(&own, &idle->key, &private));
+        assert_ok(object_from_public_key(&own, &key, &public));
+        assert_ulong(private, CKA_KEY_TYPE, rows[i].type);
+        assert_ulong(public, CKA_KEY_TYPE, rows[i].type);
+        assert_flag(private, CKA_SIGN, rows[i].sign);
+        assert_flag(private, CKA_DERIVE, !rows[i].sign);
+        assert_flag(public, CKA_VERIFY, rows[i].sign);
+        assert_flag(public, CKA_ENCRYPT, false);
+        assert_flag(public, CKA_MODIFIABLE, true);
+        assert_flag(public, CKA_DESTROYABLE, true);
+        assert_text(private, CKA_EC_POINT,
+                    "\x04\x20"
+                    "0123456789abcdef0123456789abcdef");
+        /* From the field, and without it from the attributes. */
+        assert_ok(object_public_key(public, &back));
+        assert_true(public_key_equal(&back, &key));
+        public_key_clear(&public->public_key);
+        assert_ok(object_public_key(public, &back));
+        assert_true(public_key_equal(&back, &key) && back.bits == 255);
+        key_unref(&idle->key);
+        object_free(private);
+        object_free(public);
+        public_key_clear(&key);
+        public_key_clear(&back);
+    }
+}
+
 static void a_certificate_has_what_clients_read(UNUSED void **state)
 {
     enum { TOKEN_USER = 1, AUTHORITY = 2 };
@@ -234,6 +280,7 @@ int main(void)
         cmocka_unit_test(an_ec_private_key_has_what_clients_read),
         cmocka_unit_test(a_private_key_promises_only_what_its_key_can_do),
         cmocka_unit_test(a_public_key_has_what_clients_read),
+        cmocka_unit_test(keys_of_the_other_curves_appear_too),
         cmocka_unit_test(a_certificate_has_what_clients_read),
         cmocka_unit_test(the_profile_says_that_certificates_need_no_login),
         cmocka_unit_test(an_endless_unique_name_keeps_its_ending),

@@ -1,11 +1,14 @@
 #include "token/session/mechanisms.h"
 
+#include "token/session/writable.h"
+
 CK_FLAGS token_mechanism_flags(const struct token *token, const struct mechanism *mechanism)
 {
     if (!mechanism)
         return 0;
     if (token->writable)
-        return mechanism_flags_any(mechanism);
+        return mechanism_flags_of_directory(mechanism,
+                                            token->writable->sealing == KEY_SEALING_ALLOWED);
     return mechanism_flags(mechanism, token->material.key, &token->material.public_key);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "token/base/log.h"
+#include "token/session/writable.h"
 
 static void set_label(const struct token *token, char *field, size_t size)
 {
@@ -34,6 +35,9 @@ CK_RV pin_login_prepare(struct token *token, CK_USER_TYPE user, enum pin_use use
 
 CK_RV pin_login_request(struct token *token, CK_USER_TYPE user, struct pin_request *ret_request)
 {
+    /* Nobody may have looked at the directory yet. */
+    if (token->writable)
+        writable_refresh(token);
     if (user != CKU_SO && !token_needs_login(token))
         return CKR_ARGUMENTS_BAD;
     return pin_login_prepare(token, user, PIN_TO_LOG_IN, ret_request);

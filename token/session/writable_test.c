@@ -1,6 +1,4 @@
 /* A token directory on the embedded TPM: its life, its objects, and its files. */
-#include "token/tpm/test_support.h"
-
 #include "token/session/life.h"
 #include "token/session/manage.h"
 #include "token/session/objects.h"
