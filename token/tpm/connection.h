@@ -3,27 +3,32 @@
 #ifndef SIGNET_TPM_CONNECTION_H
 #define SIGNET_TPM_CONNECTION_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 #include <tss2/tss2_esys.h>
 
 #include "token/base/lock.h"
 #include "token/tpm/tpm.h"
 
+#define TPM_NAME_MAX_SIZE 68
+
 struct tpm_key;
 
 struct tpm {
     struct tpm *next;
-    unsigned references;
+    atomic_uint references; /* keys of several tokens, each under its own lock */
     char *choice;
     struct lock *lock;
     pid_t pid;           /* who connected */
     unsigned connection; /* counts them */
     bool unproven_sent;  /* a PIN that may be wrong is on its way */
     TSS2_TCTI_CONTEXT *tcti;
-    ESYS_CONTEXT *esys;        /* NULL: not connected */
-    ESYS_TR session;           /* of bus protection; ESYS_TR_NONE: none yet */
-    struct tpm_key *loaded;    /* most recently used first */
-    bool no_persistent_parent; /* the usual handle was looked at and is no use */
+    ESYS_CONTEXT *esys;                       /* NULL: not connected */
+    ESYS_TR session;                          /* of bus protection; ESYS_TR_NONE: none yet */
+    struct tpm_key *loaded;                   /* most recently used first */
+    bool no_persistent_parent;                /* the usual handle was looked at and is no use */
+    uint8_t standard_root[TPM_NAME_MAX_SIZE]; /* Name of the root made last; size 0: none yet */
+    size_t standard_root_size;
 };
 
 /* Takes the lock and connects if need be; on failure (logged) the lock is not

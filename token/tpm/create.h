@@ -34,12 +34,14 @@ struct tpm_root {
 void tpm_root_clear(struct tpm_root *root);
 CHECKED CK_RV tpm_root_read(struct tpm *tpm, struct tpm_root *ret_root);
 
-/* The two TPM structures of a private key to import: marshalled TPM2B_PUBLIC, its
- * Name, and marshalled TPMT_SENSITIVE with the authorisation in it (secret: wiped by
- * the caller). CKR_KEY_SIZE_RANGE, CKR_CURVE_NOT_SUPPORTED for kinds that TPMs lack. */
+/* The two TPM structures of a private key to import: marshalled TPM2B_PUBLIC and
+ * marshalled TPMT_SENSITIVE with the authorisation in it (secret: wiped by the caller).
+ * RSA needs prime_1, EC the point. The Name is the caller's to compute, as this room
+ * cannot hash: 000b || SHA-256 of ret_public without its first two bytes (TPM 2.0 Part 1,
+ * 16). CKR_KEY_SIZE_RANGE, CKR_CURVE_NOT_SUPPORTED for kinds that TPMs lack,
+ * CKR_ATTRIBUTE_VALUE_INVALID for parts that are missing or do not fit. */
 CHECKED CK_RV tpm_import_structures(const struct private_parts *parts, struct view auth,
-                                    struct bytes *ret_public, struct bytes *ret_name,
-                                    struct bytes *ret_sensitive);
+                                    struct bytes *ret_public, struct bytes *ret_sensitive);
 
 /* TPM2_Import of a duplicate (marshalled TPM2B_PRIVATE and TPM2B_ENCRYPTED_SECRET,
  * outer wrapper only, TPM 2.0 Part 1, 23.3) for the root as tpm_root_read gave it. */

@@ -41,6 +41,16 @@ static const struct error {
     {TPM2_RC_NV_UNAVAILABLE, CKR_DEVICE_ERROR, TPM_REMEDY_NONE,
      "the TPM's memory cannot be written"},
     {TPM2_RC_NV_SPACE, CKR_DEVICE_MEMORY, TPM_REMEDY_NONE, "the TPM's memory is full"},
+    {TPM2_RC_NV_DEFINED, CKR_DEVICE_ERROR, TPM_REMEDY_NONE, "the NV index exists already"},
+    {TPM2_RC_NV_AUTHORIZATION, CKR_DEVICE_ERROR, TPM_REMEDY_NONE,
+     "the NV index does not allow this access"},
+    {TPM2_RC_NV_LOCKED, CKR_DEVICE_ERROR, TPM_REMEDY_NONE, "the NV index is locked"},
+    {TPM2_RC_NV_RANGE, CKR_DEVICE_ERROR, TPM_REMEDY_NONE, "the NV index is smaller than expected"},
+    {TPM2_RC_NV_SIZE, CKR_DEVICE_ERROR, TPM_REMEDY_NONE, "the TPM has no NV indexes of this size"},
+    {TPM2_RC_NV_UNINITIALIZED, CKR_DEVICE_ERROR, TPM_REMEDY_NONE, "the NV index was never written"},
+    {TPM2_RC_POLICY, CKR_DEVICE_ERROR, TPM_REMEDY_NONE, "a condition of the policy is not met"},
+    {TPM2_RC_KEY_SIZE, CKR_KEY_SIZE_RANGE, TPM_REMEDY_NONE, "this TPM lacks the key size"},
+    {TPM2_RC_RANGE, CKR_DATA_INVALID, TPM_REMEDY_NONE, "the TPM refused a number"},
     {TPM2_RC_VALUE, CKR_DATA_INVALID, TPM_REMEDY_NONE, "the TPM refused the data"},
     {TPM2_RC_SIZE, CKR_DATA_LEN_RANGE, TPM_REMEDY_NONE, "the TPM refused the data's length"},
     {TPM2_RC_ECC_POINT, CKR_MECHANISM_PARAM_INVALID, TPM_REMEDY_NONE,
@@ -93,6 +103,22 @@ static const struct error *find(TSS2_RC rc)
 bool tpm_error_is(TSS2_RC rc, TSS2_RC code)
 {
     return is_tpm_code(rc) && plain_code(rc) == plain_code(code);
+}
+
+bool tpm_error_wants_auth(TSS2_RC rc)
+{
+    return tpm_error_is(rc, TPM2_RC_AUTH_FAIL) || tpm_error_is(rc, TPM2_RC_BAD_AUTH);
+}
+
+bool tpm_error_lacks(TSS2_RC rc)
+{
+    static const TSS2_RC refusals[] = {TPM2_RC_VALUE,      TPM2_RC_CURVE, TPM2_RC_KEY_SIZE,
+                                       TPM2_RC_SCHEME,     TPM2_RC_HASH,  TPM2_RC_SYMMETRIC,
+                                       TPM2_RC_ASYMMETRIC, TPM2_RC_TYPE,  TPM2_RC_KDF};
+    for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
+        if (tpm_error_is(rc, refusals[i]))
+            return true;
+    return false;
 }
 
 CK_RV tpm_error_rv(TSS2_RC rc)

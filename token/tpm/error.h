@@ -23,6 +23,12 @@ enum tpm_remedy tpm_error_remedy(TSS2_RC rc);
  * session it names. */
 bool tpm_error_is(TSS2_RC rc, TSS2_RC code);
 
+/* An empty authorisation was sent, and another is wanted. */
+bool tpm_error_wants_auth(TSS2_RC rc);
+
+/* The TPM lacks the algorithm, size or curve that a public area or template names. */
+bool tpm_error_lacks(TSS2_RC rc);
+
 /* Logs one line: the command, the code's text, what it means and what to do;
  * answers tpm_error_rv(rc). */
 CK_RV tpm_error(const char *command, TSS2_RC rc);

@@ -5,6 +5,7 @@
 #include "token/tpm/parent.h"
 #include "token/tpm/protection.h"
 #include "token/tpm/public.h"
+#include "token/tpm/run.h"
 #include "token/tpm/tcti.h"
 
 static void unlink_key(struct tpm_key *key)
@@ -51,10 +52,10 @@ void tpm_key_flush_all(struct tpm *tpm)
     protection_end(tpm);
 }
 
-bool tpm_key_evict_oldest(const struct tpm_key *keep)
+bool tpm_key_evict_oldest(struct tpm *tpm, const struct tpm_key *keep)
 {
     struct tpm_key *oldest = NULL;
-    for (struct tpm_key *key = keep->tpm->loaded; key; key = key->next)
+    for (struct tpm_key *key = tpm->loaded; key; key = key->next)
         if (key != keep && !key->handle)
             oldest = key;
     if (!oldest)
@@ -97,7 +98,7 @@ static TSS2_RC check_expected(struct tpm_key *key, ESYS_TR handle)
         return TSS2_RC_SUCCESS;
     log_line(LOG_LEVEL_ERROR, "tpm", "the object at handle 0x%08x cannot be used: %s",
              (unsigned)key->handle, reason.text);
-    return TPM_RC_OTHER_KEY;
+    return TPM_RC_TOLD(CKR_DEVICE_ERROR);
 }
 
 static TSS2_RC load_persistent(struct tpm_key *key, const char **command)
@@ -115,32 +116,19 @@ static TSS2_RC load_persistent(struct tpm_key *key, const char **command)
     return rc;
 }
 
-/* An empty authorisation was sent, and another is wanted. */
-static bool wants_authorisation(TSS2_RC rc)
-{
-    return tpm_error_is(rc, TPM2_RC_AUTH_FAIL) || tpm_error_is(rc, TPM2_RC_BAD_AUTH);
-}
-
 /* Chips lack algorithms, sizes and curves; that is nothing of the caller's data. */
 static TSS2_RC explain_refusal(const struct tpm_key *key, TSS2_RC rc)
 {
-    static const TSS2_RC refusals[] = {TPM2_RC_VALUE,      TPM2_RC_CURVE, TPM2_RC_KEY_SIZE,
-                                       TPM2_RC_SCHEME,     TPM2_RC_HASH,  TPM2_RC_SYMMETRIC,
-                                       TPM2_RC_ASYMMETRIC, TPM2_RC_TYPE,  TPM2_RC_KDF};
+    if (!tpm_error_lacks(rc))
+        return rc;
     bool rsa = key->public.publicArea.type == TPM2_ALG_RSA;
-
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-        if (!tpm_error_is(rc, refusals[i]))
-            continue;
-        log_line(LOG_LEVEL_ERROR, "tpm",
-                 "TPM2_Load: this TPM has no keys of this kind (0x%x): %s %u. Make a key that it "
-                 "has, P-256 or RSA 2048 as a rule",
-                 rc, rsa ? "RSA with bits:" : "the curve",
-                 rsa ? key->public.publicArea.parameters.rsaDetail.keyBits
-                     : key->public.publicArea.parameters.eccDetail.curveID);
-        return TPM_RC_KEY_KIND;
-    }
-    return rc;
+    log_line(LOG_LEVEL_ERROR, "tpm",
+             "TPM2_Load: this TPM has no keys of this kind (0x%x): %s %u. Make a key that it "
+             "has, P-256 or RSA 2048 as a rule",
+             rc, rsa ? "RSA with bits:" : "the curve",
+             rsa ? key->public.publicArea.parameters.rsaDetail.keyBits
+                 : key->public.publicArea.parameters.eccDetail.curveID);
+    return TPM_RC_TOLD(CKR_DEVICE_ERROR);
 }
 
 /* One way of finding the parent. What a wrong parent answers depends on the TPM:
@@ -170,14 +158,14 @@ static TSS2_RC load_under(struct tpm_key *key, unsigned way, bool session, bool 
     do {
         rc = Esys_Load(key->tpm->esys, parent.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
                        &key->private, &key->public, &handle);
-    } while (tpm_error_remedy(rc) == TPM_REMEDY_EVICT && tpm_key_evict_oldest(key));
+    } while (tpm_error_remedy(rc) == TPM_REMEDY_EVICT && tpm_key_evict_oldest(key->tpm, key));
     parent_close(key->tpm, &parent);
     if (rc == TSS2_RC_SUCCESS)
         key->esys = handle;
     else
         rc = explain_refusal(key, rc);
     *next_way = tpm_error_is(rc, TPM2_RC_INTEGRITY);
-    if (way == 0 && parent_ways(key->parent) > 1 && wants_authorisation(rc)) {
+    if (way == 0 && parent_ways(key->parent) > 1 && tpm_error_wants_auth(rc)) {
         key->tpm->no_persistent_parent = true;
         *next_way = true;
     }
@@ -228,12 +216,13 @@ static TSS2_RC load(struct tpm_key *key, bool session, const char **ret_command)
 /* The user's PIN has nothing to do with it, and a parent may count wrong tries. */
 TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command)
 {
-    TSS2_RC rc = key->parent_refused ? TPM_RC_PARENT_AUTH : load(key, session, ret_command);
-    if (!key->parent_refused && !wants_authorisation(rc))
+    TSS2_RC rc =
+        key->parent_refused ? TPM_RC_TOLD(CKR_DEVICE_ERROR) : load(key, session, ret_command);
+    if (!key->parent_refused && !tpm_error_wants_auth(rc))
         return rc;
     key->parent_refused = true;
     log_line(LOG_LEVEL_ERROR, "tpm",
              "the key's parent, or the owner hierarchy of this TPM, has an authorisation of its "
              "own: such keys are not served");
-    return TPM_RC_PARENT_AUTH;
+    return TPM_RC_TOLD(CKR_DEVICE_ERROR);
 }

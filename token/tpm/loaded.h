@@ -8,16 +8,6 @@
 #include "token/tpm/connection.h"
 #include "token/tpm/key.h"
 
-/* Not a TSS code: the persistent handle holds another key than was expected.
- * It has been logged. */
-#define TPM_RC_OTHER_KEY 0xffffffffu
-
-/* Nor this: not the key but its parent asked for an authorisation. */
-#define TPM_RC_PARENT_AUTH 0xfffffffeu
-
-/* Nor this: the TPM has no keys of that kind. It has been logged. */
-#define TPM_RC_KEY_KIND 0xfffffffdu
-
 /* What a key is and where it is loaded. */
 struct tpm_key {
     struct tpm *tpm;
@@ -41,9 +31,9 @@ struct tpm_key {
  * connection's protected session is wanted too. */
 TSS2_RC tpm_key_load(struct tpm_key *key, bool session, const char **ret_command);
 
-/* Flushes the key that was not used for longest, but not `keep`; false if there
- * is none. */
-bool tpm_key_evict_oldest(const struct tpm_key *keep);
+/* Flushes the key that was not used for longest, but not `keep` (or NULL); false if
+ * there is none. */
+bool tpm_key_evict_oldest(struct tpm *tpm, const struct tpm_key *keep);
 
 /* Flushes all keys and the session, as far as they are there: for when the TPM seems to have lost
  * one. */

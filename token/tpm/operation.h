@@ -1,5 +1,4 @@
-/* One operation on a loaded key, and how often it may be tried. Inside the room
- * only. */
+/* One operation on a loaded key. Inside the room only. */
 #ifndef SIGNET_TPM_OPERATION_H
 #define SIGNET_TPM_OPERATION_H
 
@@ -18,14 +17,8 @@ struct tpm_target {
 typedef TSS2_RC (*tpm_operation)(struct tpm *tpm, const struct tpm_target *target, void *request,
                                  const char **ret_command);
 
-struct tpm_tries {
-    unsigned waited;
-    unsigned reloaded;
-    unsigned reconnected;
-};
-
-/* Loads the key, runs the operation, applies what remedies there are, logs what
- * is left, and translates it. */
-CK_RV tpm_key_run(struct tpm_key *key, struct view auth, tpm_operation operation, void *request);
+/* Loads the key and runs the operation on it, as tpm_run does. */
+CHECKED CK_RV tpm_key_run(struct tpm_key *key, struct view auth, tpm_operation operation,
+                          void *request);
 
 #endif

@@ -1,41 +1,54 @@
 #include "token/tpm/protection.h"
 
 #include "token/base/log.h"
-#include "token/tpm/parent.h"
+#include "token/tpm/root.h"
 
-static TSS2_RC start_session(struct tpm *tpm, ESYS_TR parent)
+bool protection_wanted(const struct tpm *tpm, enum tpm_protection protection)
+{
+    return protection == TPM_PROTECTION_ON ||
+           (protection == TPM_PROTECTION_AUTO && tpm_kind(tpm) == TPM_KIND_DEVICE);
+}
+
+static TSS2_RC start_session(struct tpm *tpm, ESYS_TR parent, TPM2_SE type, ESYS_TR *ret_session)
 {
     static const TPMT_SYM_DEF aes = {
         .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB};
     return Esys_StartAuthSession(tpm->esys, parent, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                 ESYS_TR_NONE, NULL, TPM2_SE_HMAC, &aes, TPM2_ALG_SHA256,
-                                 &tpm->session);
+                                 ESYS_TR_NONE, NULL, type, &aes, TPM2_ALG_SHA256, ret_session);
+}
+
+TSS2_RC protection_session(struct tpm *tpm, ESYS_TR parent, TPM2_SE type, bool strict,
+                           ESYS_TR *ret_session)
+{
+    ESYS_TR session = ESYS_TR_NONE;
+    TSS2_RC rc = start_session(tpm, parent, type, &session);
+    if (rc == TSS2_ESYS_RC_GENERAL_FAILURE && !strict) {
+        log_line(LOG_LEVEL_WARNING, "tpm",
+                 "the PIN travels to the TPM in a session without salt, because this program's "
+                 "OpenSSL cannot make one; who records the bus may guess at it. 'bus protection = "
+                 "on' refuses that");
+        rc = start_session(tpm, ESYS_TR_NONE, type, &session);
+    }
+    if (rc == TSS2_RC_SUCCESS)
+        *ret_session = session;
+    return rc;
+}
+
+/* The session that is to be started under a root made for it. */
+static TSS2_RC start_under(struct tpm *tpm, const struct root *root, void *strict,
+                           const char **ret_command)
+{
+    return protection_start(tpm, root->handle, *(const bool *)strict, ret_command);
 }
 
 TSS2_RC protection_start(struct tpm *tpm, ESYS_TR parent, bool strict, const char **ret_command)
 {
     if (tpm->session != ESYS_TR_NONE)
         return TSS2_RC_SUCCESS;
-    struct parent primary = {.handle = ESYS_TR_NONE};
-    bool absent = true;
-    TSS2_RC rc = TSS2_RC_SUCCESS;
-    for (unsigned way = 0; parent == ESYS_TR_NONE && absent && rc == TSS2_RC_SUCCESS; way++)
-        rc = parent_open(tpm, TPM2_RH_OWNER, false, way, &primary, &absent, ret_command);
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
+    if (parent == ESYS_TR_NONE)
+        return root_use(tpm, ROOT_FOR_OLD, (struct view){0}, start_under, &strict, ret_command);
     *ret_command = "TPM2_StartAuthSession (bus protection)";
-    rc = start_session(tpm, parent != ESYS_TR_NONE ? parent : primary.handle);
-    if (rc == TSS2_ESYS_RC_GENERAL_FAILURE && !strict) {
-        log_line(LOG_LEVEL_WARNING, "tpm",
-                 "the PIN travels to the TPM in a session without salt, because this program's "
-                 "OpenSSL cannot make one; who records the bus may guess at it. 'bus protection = "
-                 "on' refuses that");
-        rc = start_session(tpm, ESYS_TR_NONE);
-    }
-    parent_close(tpm, &primary);
-    if (rc != TSS2_RC_SUCCESS)
-        tpm->session = ESYS_TR_NONE;
-    return rc;
+    return protection_session(tpm, parent, TPM2_SE_HMAC, strict, &tpm->session);
 }
 
 TSS2_RC protection_use(struct tpm *tpm, bool encrypt_response)

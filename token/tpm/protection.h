@@ -9,6 +9,14 @@
 #include <tss2/tss2_esys.h>
 
 #include "token/tpm/connection.h"
+#include "token/tpm/key.h"
+
+/* Whether it is asked for here: TPM_PROTECTION_AUTO does where the TPM is a chip. */
+bool protection_wanted(const struct tpm *tpm, enum tpm_protection protection);
+
+/* Starts a session of this type that is salted by `parent`, as below. */
+TSS2_RC protection_session(struct tpm *tpm, ESYS_TR parent, TPM2_SE type, bool strict,
+                           ESYS_TR *ret_session);
 
 /* Starts the connection's session unless there is one, salted by `parent`, a
  * loaded storage key; ESYS_TR_NONE: the storage primary is made for it. Where the

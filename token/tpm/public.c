@@ -95,6 +95,17 @@ static CK_RV ec_key(const TPMT_PUBLIC *area, const struct curve *curve, struct p
     return CKR_OK;
 }
 
+TPM2_ECC_CURVE tpm_public_curve(struct view parameters, size_t *ret_coordinate)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(curves); i++) {
+        if (!view_equal(view_of(curves[i].oid, curves[i].oid_size), parameters))
+            continue;
+        *ret_coordinate = (curves[i].bits + 7) / 8;
+        return curves[i].id;
+    }
+    return TPM2_ECC_NONE;
+}
+
 static const struct curve *find_curve(const TPMT_PUBLIC *area)
 {
     for (size_t i = 0; i < ARRAY_SIZE(curves); i++)
@@ -134,6 +145,13 @@ CK_RV tpm_public_key(const TPMT_PUBLIC *area, struct public_key *ret_key, struct
     *ret_key = key;
     key = (struct public_key){0};
     return CKR_OK;
+}
+
+CK_RV tpm_key_public_read(struct view public, struct public_key *ret_key, struct reason *reason)
+{
+    TPM2B_PUBLIC decoded;
+    CK_RV rv = tpm_public_decode(public, &decoded, reason);
+    return rv != CKR_OK ? rv : tpm_public_key(&decoded.publicArea, ret_key, reason);
 }
 
 static bool fixed_scheme(TPM2_ALG_ID algorithm, enum scheme_kind *kind)

@@ -18,6 +18,10 @@ struct tpm_key_abilities tpm_public_abilities(const TPMT_PUBLIC *area);
 /* The public area of an object that ESYS has just read; no command is sent. */
 TSS2_RC tpm_public_of(ESYS_CONTEXT *esys, ESYS_TR handle, TPM2B_PUBLIC *ret_public);
 
+/* The curve that ECParameters (DER) name and its coordinates' size; TPM2_ECC_NONE if it
+ * is none of NIST's. */
+TPM2_ECC_CURVE tpm_public_curve(struct view parameters, size_t *ret_coordinate);
+
 /* TPM2_ALG_NULL for HASH_NONE, and back. */
 TPM2_ALG_ID tpm_hash_algorithm(enum hash hash);
 enum hash tpm_hash_of(TPM2_ALG_ID algorithm);

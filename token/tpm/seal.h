@@ -6,9 +6,11 @@
 #ifndef SIGNET_TPM_SEAL_H
 #define SIGNET_TPM_SEAL_H
 
+#include "token/base/hash.h"
 #include "token/tpm/create.h"
 
 #define TPM_SEAL_MAX_SECRET 64
+#define TPM_SEAL_TOKEN_SIZE 16
 
 /* Whose: each role of a token has indexes of its own, which carry a mark of the token
  * and the role (in their authPolicy) so that what a killed process left is known. */
@@ -34,33 +36,34 @@ struct tpm_seal_auth {
     struct view seal;
 };
 
-/* token: 16 bytes that name the token. counter_auth (32 bytes) lets who has the
- * secret move the counter on. old: the seal of the same role that is to be replaced,
- * or NULL. */
+/* token: 16 bytes that name the token. old: the seal of the same role that is to be
+ * replaced, or NULL; then every index with the mark of token and role is taken for an
+ * orphan. hash: crypto_hash, as the seal's policy has to be computed. */
 struct tpm_seal_request {
     struct view token;
     enum tpm_seal_role role;
     struct view secret;
     struct tpm_seal_auth auth;
-    struct view counter_auth;
     uint32_t try_limit;
     enum tpm_protection protection;
     const struct tpm_seal *old;
+    CK_RV (*hash)(enum hash hash, struct view data, uint8_t out[HASH_MAX_SIZE]);
 };
 
-/* Makes the seal. Without `old` it opens at once. With `old` it gets a new PIN index
- * and opens only after tpm_seal_commit, until which the old one does. Gates that
- * cannot be had (owner authorisation set, no NV room) leave ret_seal->gated false,
- * and a warning in the log says why; the reason too, if not NULL. Killed at any point
- * it leaves at most indexes that the next call for this token and role takes over. */
+/* Makes the seal. Without `old`, or with one without gates, it opens at once. With a
+ * gated `old` it gets a new PIN index and opens only after tpm_seal_commit, until which
+ * the old one does. Gates that cannot be had (owner authorisation set, no NV room) leave
+ * ret_seal->gated false, and a warning in the log says why. Only the owner can kill a
+ * gated `old`: CKR_DEVICE_ERROR when owner authorisation was set since. Killed at any
+ * point it leaves at most indexes that the next call for this token and role takes over. */
 CHECKED CK_RV tpm_seal_make(struct tpm *tpm, const struct tpm_seal_request *request,
                             struct tpm_seal *ret_seal);
 
 /* Kills `old` for good, wherever copies of it are, and frees what it has in the TPM
  * that `seal` does not use. May be called again after it was interrupted. */
 CHECKED CK_RV tpm_seal_commit(struct tpm *tpm, const struct tpm_seal *seal,
-                              const struct tpm_seal *old, struct view counter_auth,
-                              enum tpm_protection protection);
+                              const struct tpm_seal *old, struct view token,
+                              enum tpm_seal_role role);
 
 /* Wrong tries counted by the PIN index; `known` false when it could not be read. */
 struct tpm_seal_tries {
@@ -69,7 +72,8 @@ struct tpm_seal_tries {
     uint32_t limit;
 };
 
-/* Opens it: at most 10 commands. root_name (may be empty): the Name that the storage
+/* Opens it: at most 10 commands, and one more if the connection's protected session is
+ * yet to be started. root_name (may be empty): the Name that the storage
  * root must have. CKR_PIN_INCORRECT; CKR_PIN_LOCKED (this token's count, or the TPM's
  * global one: the log says which and for how long); CKR_DEVICE_ERROR when this is
  * another TPM, it was cleared, or an index is gone or another; CKR_PIN_EXPIRED when

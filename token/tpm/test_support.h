@@ -6,6 +6,7 @@
 
 #include <endian.h>
 #include <limits.h>
+#include <signal.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
 #include <tss2/tss2_tctildr.h>
@@ -15,40 +16,6 @@
 #include "token/tpm/connection.h"
 #include "token/tpm/key.h"
 #include "token/tpm/loaded.h"
-
-#define EMULATOR "libtss2-tcti-signet.so.0"
-
-/* Where the library was built: above this program. */
-static UNUSED void emulator_path(char path[PATH_MAX])
-{
-    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - sizeof(EMULATOR));
-    assert_true(size > 0);
-    path[size] = 0;
-    for (char *slash; (slash = strrchr(path, '/'));) {
-        strcpy(slash + 1, EMULATOR);
-        if (access(path, R_OK) == 0)
-            return;
-        *slash = 0;
-    }
-    fail_msg("%s was not built", EMULATOR);
-}
-
-static UNUSED const char *emulator_configuration(void)
-{
-    static char configuration[sizeof(test_directory) + 16];
-    snprintf(configuration, sizeof(configuration), "dir=%s/tpm", test_directory);
-    return configuration;
-}
-
-/* The configuration's word for it. */
-static UNUSED const char *emulator_choice(void)
-{
-    static char choice[PATH_MAX + sizeof(test_directory) + 16];
-    char path[PATH_MAX];
-    emulator_path(path);
-    snprintf(choice, sizeof(choice), "%s:%s", path, emulator_configuration());
-    return choice;
-}
 
 static UNUSED TSS2_TCTI_CONTEXT *emulator_open(void)
 {
@@ -74,7 +41,10 @@ struct watched {
     uint32_t fault_code;
     uint32_t fault_rc;
     unsigned fault_times;
+    unsigned fault_after; /* commands with the code that pass before */
     bool answer_fault;
+    unsigned kill_at; /* the process dies in place of sending this command, from 1 */
+    unsigned all;     /* commands so far, not reset by tests */
 };
 
 static UNUSED void look_for_secret(struct watched *watched, const uint8_t *data, size_t size)
@@ -91,6 +61,8 @@ static UNUSED TSS2_RC watched_transmit(TSS2_TCTI_CONTEXT *context, size_t size,
     memcpy(&code, command + 6, sizeof(code));
     code = be32toh(code);
     look_for_secret(watched, command, size);
+    if (++watched->all == watched->kill_at)
+        kill(getpid(), SIGKILL);
     if (watched->count < ARRAY_SIZE(watched->codes))
         watched->codes[watched->count++] = code;
     if (code == watched->keep && !watched->first_size && size <= sizeof(watched->first)) {
@@ -99,6 +71,10 @@ static UNUSED TSS2_RC watched_transmit(TSS2_TCTI_CONTEXT *context, size_t size,
     }
     if (!watched->fault_times || (watched->fault_code && watched->fault_code != code))
         return Tss2_Tcti_Transmit(watched->child, size, command);
+    if (watched->fault_after) {
+        watched->fault_after--;
+        return Tss2_Tcti_Transmit(watched->child, size, command);
+    }
     watched->fault_times--;
     if ((watched->fault_rc & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER)
         return watched->fault_rc;

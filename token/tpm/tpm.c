@@ -132,6 +132,7 @@ void tpm_disconnect(struct tpm *tpm)
 {
     tpm_key_forget_all(tpm);
     tpm->no_persistent_parent = false;
+    tpm->standard_root_size = 0;
     tpm->session = ESYS_TR_NONE;
     if (tpm->esys)
         Esys_Finalize(&tpm->esys);
