@@ -1,6 +1,8 @@
 """A key that was made on the token, used by OpenSSL: through libp11's engine, and through
 pkcs11-provider where there is one."""
 
+import os
+
 import pytest
 
 from harness import clients, tpm
@@ -72,14 +74,17 @@ def test_the_engine_presents_the_key_to_a_server(client, made, engine, fixtures)
                             key(made), "-cert", certificate, "-ign_eof",
                             stdin=b"GET / HTTP/1.0\r\n\r\n").out
     assert "HTTP/1.0 200" in said
-    assert "CN = localhost" in said.split("Client certificate")[-1]
+    shown = said.split("Client certificate")[-1].replace(" ", "")
+    assert "Subject:CN=localhost" in shown
 
 
 @pytest.fixture
 def provider(client, token):
     """The words of a command that uses pkcs11-provider."""
-    path = clients.need_file("pkcs11-provider", *(
-        f"{place}/ossl-modules/pkcs11.so" for place in clients.library_directories()))
+    paths = [f"{place}/ossl-modules/pkcs11.so" for place in clients.library_directories()]
+    path = next(filter(os.path.exists, paths), None)
+    if not path:
+        pytest.skip("there is no pkcs11-provider; Debian 12 has none")
     conf = client.write("provider.cnf", (
         "openssl_conf = init\n[init]\nproviders = both\n[both]\ndefault = default\n"
         "pkcs11 = pkcs11\n[default]\nactivate = 1\n[pkcs11]\nactivate = 1\n"
