@@ -428,6 +428,7 @@ static CK_RV recover(CK_MECHANISM_TYPE type, struct view signature, struct bytes
 static void what_was_signed_can_be_recovered(UNUSED void **state)
 {
     static const CK_MECHANISM_TYPE types[] = {CKM_RSA_PKCS, CKM_RSA_X_509};
+    static const uint8_t longer[257];
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         struct bytes signature = {0}, data = {0};
         bool exact = false;
@@ -442,6 +443,7 @@ static void what_was_signed_can_be_recovered(UNUSED void **state)
         assert_memory_equal(data.data + data.size - 9, "recovered", 9);
         bytes_free(&data);
         assert_rv(recover(types[i], view_of(signature.data, 255), &data), CKR_SIGNATURE_LEN_RANGE);
+        assert_rv(recover(types[i], view_of(longer, 257), &data), CKR_SIGNATURE_LEN_RANGE);
         memset(signature.data, 0xff, signature.size);
         assert_rv(recover(types[i], bytes_view(&signature), &data), CKR_SIGNATURE_INVALID);
         bytes_free(&signature);
