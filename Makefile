@@ -50,7 +50,7 @@ API_TESTS := $(patsubst conformance/api/%_test.c,$(BUILD)/conformance/%_test,\
 	$(wildcard conformance/api/*_test.c))
 BENCHES := $(patsubst conformance/bench/%_bench.c,$(BUILD)/bench/%_bench,\
 	$(wildcard conformance/bench/*_bench.c)) \
-	$(patsubst emulator/%_bench.c,$(BUILD)/bench/emulator/%_bench,$(wildcard emulator/*_bench.c))
+	$(patsubst %_bench.c,$(BUILD)/bench/%_bench,$(wildcard emulator/*_bench.c token/*/*_bench.c))
 FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c emulator/*_fuzz.c emulator/*/*_fuzz.c))
 
 .PHONY: all check check-format fix-format install uninstall clean bench fuzz asan tsan demo setup tests
@@ -130,6 +130,10 @@ $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(
 	$(Q)$(LINK) -o $@ $^ -lcmocka -ldl -lpthread -lcrypto
 
 $(BUILD)/bench/emulator/%_bench: $(BUILD)/emulator/%_bench.o $(BUILD)/emulator.a
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
+
+$(BUILD)/bench/token/%_bench: $(BUILD)/token/%_bench.o $(BUILD)/token.a
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
 

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from harness.calls import Calls
+from harness.directory import Directory
 from test_authorisation import wrong_tries
 
 pytestmark = [pytest.mark.signet, pytest.mark.keys("ec-pin", "rsa-pin", "soft-ec-pin")]
@@ -16,6 +17,7 @@ echo "OK Pleased to meet you"
 while read -r line; do
     echo "$line" >>{heard}
     case $line in
+    SETDESC*) question=$line; echo OK ;;
     GETPIN) {answer} ;;
     BYE) echo OK; exit 0 ;;
     *) echo OK ;;
@@ -186,3 +188,60 @@ def test_a_session_that_is_closed_meanwhile_is_not_logged_in(
               f"touch {client.file('go')}", "join", "session", "session-info")
     assert calls.results() == ["OK", "OK", "OK", "SESSION_HANDLE_INVALID", "OK", "OK"]
     assert calls.state == 0  # CKS_RO_PUBLIC_SESSION
+
+
+def of_directory(client, module, build, user="application", so="application"):
+    return Directory(client, module, build, f"pin source = {user}\nso pin source = {so}\n")
+
+
+def test_a_token_directory_gets_and_takes_its_pins_from_files(client, module, build, secret):
+    directory = of_directory(client, module, build, "file:" + secret("user", "1234\n"),
+                             "file:" + secret("so", "so-secret\n"))
+    directory.tool("--init-token", "--label", "work")
+    directory.tool("--login", "--login-type", "so", "--init-pin")
+    directory.tool("--login", "--keypairgen", "--key-type", "EC:prime256v1", "--label", "key")
+    # They are the PINs indeed.
+    directory.tool("--login", "--pin", "1234", "--list-objects")
+    directory.set_pin()
+
+
+@pytest.mark.wrong_pin
+def test_the_last_try_of_a_token_is_left_to_a_person(client, module, build, secret):
+    directory = of_directory(client, module, build, "file:" + secret("user", "wrong"))
+    directory.initialise()
+    directory.set_pin()
+    for _ in range(2):
+        said = directory.tool("--login", "--list-objects", status=1).said
+        assert "CKR_PIN_INCORRECT" in said
+    for _ in range(2):
+        directory.tool("--login", "--list-objects", status=1)
+    assert any("one try is left before the PIN is locked" in line for line in client.log_lines())
+    directory.tool("--login", "--pin", "1234", "--list-objects")
+    secret("user", "1234")
+    directory.tool("--login", "--list-objects")
+
+
+@pytest.mark.wrong_pin
+def test_a_wrong_pin_is_tried_again_when_the_token_has_another_one(
+        client, module, build, secret):
+    directory = of_directory(client, module, build, "file:" + secret("user", "5678"))
+    directory.initialise()
+    directory.set_pin()
+    calls = Calls(client, module)
+    calls.say("slot", "session", "login", "login",
+              f"run pkcs11-tool --module {module.path} --login --login-type so "
+              "--so-pin so-secret --init-pin --new-pin 5678", "login")
+    assert calls.results() == ["OK", "OK", "PIN_INCORRECT", "PIN_INCORRECT", "OK"]
+
+
+def test_pinentry_asks_for_new_pins_twice_and_names_the_present_one(
+        client, module, build, pinentry):
+    directory = of_directory(client, module, build, "pinentry:" + pinentry(
+        "case $question in *new*) echo 'D 5678';; *) echo 'D 1234';; esac; echo OK"))
+    directory.initialise()
+    directory.set_pin()
+    directory.tool("--login", "--change-pin")
+    directory.tool("--login", "--pin", "5678", "--list-objects")
+    heard = client.read("heard").decode()
+    assert "asks for the present PIN of the token" in heard
+    assert "asks for a new PIN of the token" in heard

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from harness.directory import Directory
 from test_config import DOUBTFUL_LINES, SECTION, WRONG_FILES, WRONG_HEADERS, WRONG_LINES
 from test_config import trouble
 
@@ -208,3 +209,129 @@ def test_names_from_files_do_not_steer_the_terminal(doctor, configuration):
 def test_wrong_arguments_are_told(doctor, words):
     said = doctor(*words, status=2)
     assert said.out == "" and "usage: signet doctor" in said.err
+
+
+@pytest.fixture
+def directory(client, module, build):
+    return Directory(client, module, build)
+
+
+def test_a_token_directory_is_described_from_nothing_to_its_first_key(doctor, directory):
+    told = doctor().out
+    assert f"{directory.path}, which is made when the token is initialised" in told
+    assert "not initialised" in told
+    assert not os.path.exists(directory.tpm)
+    directory.initialise()
+    told = doctor().out
+    assert '  token         "work", serial number ' in told
+    assert re.search(r"  PIN +not set yet", told)
+    assert re.search(r"  SO PIN +asked for by the application", told)
+    directory.set_pin()
+    directory.generate()
+    told = doctor().out
+    assert "files: 1, objects in them: 2" in told
+    gates = re.findall(r"guarded by a try counter of its own \(NV index 0x[0-9a-f]{8}, (\d+) "
+                       r"tries\), the TPM's dictionary-attack logic, and a counter of changes", told)
+    assert gates == ["3", "10"]
+    assert told.endswith("no problems\n")
+    assert doctor("--tpm").out.endswith("no problems\n")
+
+
+def test_files_that_are_left_out_are_named_with_the_reason(client, doctor, directory):
+    directory.initialise()
+    client.write("work-token/damaged.pem", "no PEM of any kind\n")
+    client.write("work-token/newer.pem", "Signet entry 9\n\n[private key]\n")
+    told = problems(doctor("--quiet", status=1))
+    assert len(told) == 2
+    assert told[0].startswith(f"{directory.path}/damaged.pem: [work]: ")
+    assert told[1].startswith(f"{directory.path}/newer.pem:1: [work]: ")
+    assert "newer version" in told[1]
+    os.remove(f"{directory.path}/newer.pem")
+    assert len(problems(doctor("--quiet", status=1))) == 1
+
+
+def test_a_damaged_token_file_is_a_problem_of_its_line(client, doctor, directory):
+    directory.initialise()
+    text = client.read("work-token/token").decode()
+    line = text.splitlines().index("[token]") + 1
+    client.write("work-token/token", re.sub("^tpm = .*$", "tpm = what", text, flags=re.MULTILINE))
+    told = problems(doctor("--quiet", status=1))
+    assert len(told) == 1
+    assert told[0].startswith(f"{directory.path}/token:{line}: [work]: 'tpm' of [token]")
+
+
+@pytest.mark.wrong_pin
+def test_used_tries_and_a_locked_pin_are_told(doctor, directory):
+    directory.initialise()
+    directory.set_pin()
+    for used in (1, 2):
+        directory.tool("--login", "--pin", "wrong", "--list-objects", status=1)
+        told = doctor().out
+        assert f"{used} of 3 tries are used" in told
+    directory.tool("--login", "--pin", "wrong", "--list-objects", status=1)
+    told = problems(doctor("--quiet", status=1))
+    assert told == [f"{directory.conf}:3: [work]: the PIN is locked: the SO can set a new one "
+                    "(pkcs11-tool --login --login-type so --init-pin)"]
+    directory.set_pin()
+    assert "tries are used" not in doctor().out
+
+
+def test_what_one_gate_alone_costs_is_told(client, doctor, directory):
+    root = client.file("root.ctx")
+    directory.tpm2("tpm2_createprimary", "-C", "o", "-G", "ecc", "-c", root, "-a",
+                   "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt")
+    directory.tpm2("tpm2_evictcontrol", "-C", "o", "-c", root, "0x81000001")
+    directory.tpm2("tpm2_changeauth", "-c", "owner", "secret")
+    directory.initialise()
+    told = doctor().out
+    assert "guarded by the TPM's dictionary-attack logic alone" in told
+    assert "opens with the old PIN" in told
+    assert "NV index" not in told
+
+
+def test_a_token_without_a_pin_says_what_that_means(client, module, build, doctor):
+    directory = Directory(client, module, build, "pin = none\n")
+    directory.initialise()
+    told = doctor().out
+    assert "whoever may read the files and use the TPM may use the keys" in told
+
+
+def test_an_index_that_somebody_deleted_is_missed_when_the_tpm_is_asked(doctor, directory):
+    directory.initialise()
+    directory.set_pin()
+    user = re.search(r"own \(NV index (0x[0-9a-f]{8}), 3 tries", doctor().out).group(1)
+    assert int(user, 16) in directory.indexes()
+    directory.tpm2("tpm2_nvundefine", "-C", "o", user)
+    doctor("--quiet")
+    told = problems(doctor("--quiet", "--tpm", status=1))
+    assert len(told) == 1
+    assert f"NV index {user}, which the PIN needs, is gone from the TPM" in told[0]
+
+
+def test_a_tpm_that_was_cleared_or_exchanged_is_told(doctor, directory):
+    directory.initialise()
+    directory.tpm2("tpm2_clear", "-c", "p")
+    told = problems(doctor("--quiet", "--tpm", status=1))
+    assert "not the TPM that the token was made on, or it was cleared" in told[0]
+
+
+def test_a_token_of_another_kind_of_tpm_is_told(client, doctor, directory):
+    directory.initialise()
+    conf = client.read("directory.conf").decode()
+    client.write("directory.conf", re.sub("^tpm = .*", "tpm = swtpm:port=1", conf))
+    told = problems(doctor("--quiet", status=1))
+    assert len(told) == 1
+    assert "was made on the embedded TPM and is looked for on an swtpm" in told[0]
+
+
+def test_a_directory_that_may_not_be_read_is_a_problem(doctor, directory):
+    directory.initialise()
+    # Root reads everything, unless it gives that up.
+    without = "-dac_override,-dac_read_search"
+    before = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"]
+    os.chmod(directory.path, 0)
+    told = problems(doctor("--quiet", before=before if os.geteuid() == 0 else [], status=1))
+    os.chmod(directory.path, 0o700)
+    assert len(told) == 1, told
+    assert told[0].startswith(f"{directory.conf}:3: [work]: {directory.path}: ")
+    assert "permission" in told[0]

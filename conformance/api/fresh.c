@@ -231,8 +231,9 @@ CK_RV find_label(const char *label, CK_SLOT_ID *ret_slot)
     return rv == CKR_OK ? CKR_TOKEN_NOT_PRESENT : rv;
 }
 
-static void find_common_again(void)
+void start_again(void)
 {
+    assert_ok(initialise());
     if (common_made)
         assert_ok(find_label(FRESH_LABEL, &common));
 }
@@ -240,14 +241,12 @@ static void find_common_again(void)
 void new_start(void)
 {
     assert_ok(p11->C_Finalize(NULL));
-    assert_ok(initialise());
-    find_common_again();
+    start_again();
 }
 
 void in_another_process(void (*function)(void))
 {
     assert_ok(p11->C_Finalize(NULL));
     run_child(function);
-    assert_ok(initialise());
-    find_common_again();
+    start_again();
 }

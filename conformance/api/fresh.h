@@ -39,8 +39,9 @@ CK_RV set_pin(CK_SESSION_HANDLE session, const char *old_pin, const char *new_pi
 CK_RV init_pin_as_so(CK_SLOT_ID slot, const char *so_pin, const char *pin);
 bool flag_of_token(CK_SLOT_ID slot, CK_FLAGS flag);
 
-/* C_Finalize and C_Initialize. */
+/* C_Finalize and C_Initialize; the second half alone. The common token is found again. */
 void new_start(void);
+void start_again(void);
 /* Runs the function in a new process, which has the module to itself: this one is
  * finalised until it ends. There, initialise() comes first, and child_rv() checks. */
 void in_another_process(void (*function)(void));

@@ -7,6 +7,7 @@ of `Client`, and `WORD&` begins a call that `join` waits for.
 import ctypes
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -77,6 +78,10 @@ class Client:
     def do_touch(self, path):
         with open(path, "wb"):
             pass
+
+    def do_run(self, *command):
+        """Another program, meanwhile."""
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def do_join(self):
         self.thread.join()

@@ -94,6 +94,15 @@ SOFTHSM = {
             "bad_points_and_parameters_are_refused",
         ),
     },
+    "token_disk": {
+        "it does not notice a full disk, and a read-only one at the last moment": (
+            "a_full_disk_takes_no_more_and_loses_nothing",
+            "a_change_that_does_not_fit_is_not_made", "what_is_destroyed_makes_room",
+            "a_key_pair_that_does_not_fit_leaves_nothing",
+            "the_pin_stays_when_a_new_one_does_not_fit",
+            "a_read_only_disk_is_a_write_protected_token",
+        ),
+    },
     "token_dual": {
         "a session runs one operation at a time": (
             "a_text_is_digested_and_encrypted_at_once", "a_text_is_signed_and_encrypted_at_once",
@@ -120,6 +129,11 @@ SOFTHSM = {
     "token_init": {
         "the length of a new SO PIN is not checked": (
             "an_so_pin_of_256_bytes_is_too_long",
+        ),
+    },
+    "token_kill": {
+        "each half of a pair is written by itself, in several steps": (
+            "whoever_is_killed_leaves_the_old_or_the_new",
         ),
     },
     "token_object": {

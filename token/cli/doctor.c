@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "token/cli/cli.h"
+#include "token/cli/directory.h"
 #include "token/cli/exported.h"
 #include "token/cli/report.h"
 #include "token/cli/tpm.h"
 #include "token/session/session.h"
+#include "token/session/writable.h"
 
 struct options {
     const char *path;
@@ -76,27 +78,20 @@ static void report_configuration(struct report *report, const struct configurati
     }
 }
 
-static void report_token_problems(struct report *report, unsigned line, const struct token *token)
-{
-    for (size_t i = 0; i < token->problems.count; i++) {
-        const struct problem *problem = &token->problems.list[i];
-        if (problem->file)
-            report_file_problem(report, problem->file, problem->reason.line, problem->reason.text);
-        else
-            report_problem(report, line, "%s", problem->reason.text);
-    }
-    if (token->problems.dropped)
-        report_problem(report, line, "and %zu more", token->problems.dropped);
-}
-
 static void report_served(struct report *report, const struct configuration *configuration,
-                          const struct config_section *section, const struct token *token)
+                          const struct config_section *section, struct token *token)
 {
+    /* Only looking at a token directory shows what it is called. */
+    if (token->writable)
+        writable_load(token);
     report_heading(report, "[%s] slot %lu", section->name, token->slot);
     report_fact(report, "token", "\"%.*s\", serial number %s, %s", (int)token->label.size,
-                (const char *)token->label.data, token->serial, token->model);
-    exported_report(report, configuration, section, token);
-    report_token_problems(report, section->line, token);
+                token->label.size ? (const char *)token->label.data : "", token->serial,
+                token->model);
+    if (token->writable)
+        directory_report(report, configuration, section, token);
+    else
+        exported_report(report, configuration, section, token);
 }
 
 /* True if the section is served. What is wrong with a broken one is said already. */
@@ -104,7 +99,7 @@ static bool report_section(struct report *report, const struct module *module, s
 {
     const struct configuration *configuration = module_configuration(module);
     const struct config_section *section = &configuration->config.sections[number];
-    const struct token *token = module_token(module, number - 1);
+    struct token *token = module_token(module, number - 1);
     const struct reason *reason = module_left_out(module, number);
     report->section = section->name;
     if (token) {

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "token/base/log.h"
+#include "token/cli/directory.h"
 #include "token/key/key.h"
 #include "token/session/section.h"
 #include "token/tpm/health.h"
+#include "token/tpm/seal.h"
 #include "token/tpm/tpm.h"
 
 static void free_string(char **string)
@@ -39,31 +41,39 @@ static void report_tries(struct report *report, const struct tpm_health *health)
     report_fact(report, "owner", "%s", health->owner_has_auth ? "has a password" : "no password");
 }
 
-static void report_tpm(struct report *report, struct tpm *tpm)
+static void report_identity(const struct report *report, struct tpm *tpm)
+{
+    struct tpm_identity identity;
+    if (tpm_identity_read(tpm, &identity) == CKR_OK)
+        report_fact(report, "made by", "%s%s%s, firmware %u.%u", identity.manufacturer,
+                    *identity.vendor ? ", " : "", identity.vendor, identity.firmware_major,
+                    identity.firmware_minor);
+}
+
+static bool report_tpm(struct report *report, struct tpm *tpm)
 {
     struct tpm_health health;
     struct reason reason = {.text = "it does not answer"};
     log_listen(keep_last, &reason);
     CK_RV rv = tpm_health_read(tpm, &health);
     log_listen(NULL, NULL);
-    if (rv == CKR_OK)
-        report_tries(report, &health);
-    else
+    if (rv != CKR_OK) {
         report_problem(report, 0, "%s", reason.text);
+        return false;
+    }
+    report_identity(report, tpm);
+    report_tries(report, &health);
+    return true;
 }
 
-static bool uses_tpm(const struct token *token)
-{
-    return token && token->material.key && key_in_tpm(token->material.key);
-}
-
-/* The TPM of the section's token, unless an earlier section has the same. The caller
- * releases it: the token has it too, so that the same TPM is the same pointer. */
+/* The TPM of the section's token, or NULL. The caller releases it: the token has it too,
+ * so that the same TPM is the same pointer. */
 static struct tpm *tpm_of(const struct module *module, size_t number, char **ret_word)
 {
     const struct configuration *configuration = module_configuration(module);
+    const struct token *token = module_token(module, number - 1);
     struct tpm *tpm = NULL;
-    if (!uses_tpm(module_token(module, number - 1)) ||
+    if (!token || token_place(token) == KEY_IN_SOFTWARE ||
         section_tpm(configuration, &configuration->config.sections[number], ret_word, NULL) !=
             CKR_OK ||
         tpm_acquire(*ret_word, &tpm) != CKR_OK)
@@ -71,29 +81,44 @@ static struct tpm *tpm_of(const struct module *module, size_t number, char **ret
     return tpm;
 }
 
-static void report_once(struct report *report, const struct module *module, size_t number,
-                        const struct tpm **seen, size_t *seen_count)
+/* Those that were looked at already, and whether they answered. */
+struct seen {
+    const struct tpm *tpm;
+    bool works;
+};
+
+static bool works(struct report *report, struct tpm *tpm, const char *word, struct seen *seen,
+                  size_t *count)
 {
+    for (size_t i = 0; i < *count; i++)
+        if (seen[i].tpm == tpm)
+            return seen[i].works;
+    report_heading(report, "TPM %s", word);
+    seen[*count] = (struct seen){tpm, report_tpm(report, tpm)};
+    return seen[(*count)++].works;
+}
+
+static void report_section(struct report *report, const struct module *module, size_t number,
+                           struct seen *seen, size_t *count)
+{
+    const struct config_section *section = &module_configuration(module)->config.sections[number];
+    struct token *token = module_token(module, number - 1);
     char *word CLEANUP(free_string) = NULL;
     struct tpm *tpm CLEANUP(release) = tpm_of(module, number, &word);
-    for (size_t i = 0; i < *seen_count; i++)
-        if (seen[i] == tpm)
-            return;
     if (!tpm)
         return;
-    seen[(*seen_count)++] = tpm;
-    report_heading(report, "TPM %s", word);
-    report->section = module_configuration(module)->config.sections[number].name;
-    report_tpm(report, tpm);
+    report->section = section->name;
+    if (works(report, tpm, word, seen, count) && token->writable)
+        directory_report_tpm(report, section, token, tpm);
     report->section = NULL;
 }
 
 void tpm_report(struct report *report, const struct module *module)
 {
     size_t sections = module_configuration(module)->config.section_count;
-    const struct tpm **seen = calloc(sections, sizeof(struct tpm *));
+    struct seen *seen = calloc(sections, sizeof(*seen));
     size_t count = 0;
     for (size_t i = 1; seen && i < sections; i++)
-        report_once(report, module, i, seen, &count);
+        report_section(report, module, i, seen, &count);
     free(seen);
 }

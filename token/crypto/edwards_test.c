@@ -291,6 +291,23 @@ static void public_keys_are_completed_and_read_back(UNUSED void **state)
     }
 }
 
+/* With parameters, and with a byte too few. */
+static void public_keys_of_another_shape_are_refused(UNUSED void **state)
+{
+    static const char *const cases[] = {
+        "302c300706032b65700500032100" PKCS8_PUBLIC,
+        "3029300506032b6570032000bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bytes spki = from_hex(cases[i]);
+        struct public_key key;
+        memset(&key, POISON, sizeof(key));
+        assert_int_equal(crypto_public_decode(bytes_view(&spki), &key), CKR_DATA_INVALID);
+        assert_true(all_poison(&key, sizeof(key)));
+        bytes_free(&spki);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +318,7 @@ int main(void)
         cmocka_unit_test(openssl_and_certificates_have_the_same_key),
         cmocka_unit_test(the_second_version_of_pkcs8_is_understood),
         cmocka_unit_test(public_keys_are_completed_and_read_back),
+        cmocka_unit_test(public_keys_of_another_shape_are_refused),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }

@@ -1,4 +1,5 @@
 #include "token/crypto/curve.h"
+#include "token/crypto/pem.h"
 #include "token/crypto/test_support.h"
 
 static const char *const curve_names[] = {
@@ -61,7 +62,7 @@ static void assert_same_key(const struct crypto_key *a, const struct crypto_key 
 static void assert_works(struct crypto_key *key)
 {
     struct public_key public = public_of(key);
-    struct bytes out = {0}, again = {0};
+    struct bytes out = {0};
     uint8_t digest[32] = {1, 2, 3};
     const struct view input = view_of(digest, sizeof(digest));
     struct scheme scheme = {.kind = SCHEME_ECDSA};
@@ -81,7 +82,6 @@ static void assert_works(struct crypto_key *key)
                          CKR_SIGNATURE_INVALID);
     }
     bytes_free(&out);
-    bytes_free(&again);
     public_key_clear(&public);
 }
 
@@ -136,6 +136,33 @@ static void openssl_reads_every_key_that_is_written(UNUSED void **state)
         bytes_free(&spki);
         bytes_free(&other);
         bytes_free(&der);
+    }
+}
+
+static void a_key_that_openssl_wrote_is_written_as_it_was(UNUSED void **state)
+{
+    static const char *const options[] = {
+        "RSA -pkeyopt rsa_keygen_bits:1024",
+        "EC -pkeyopt group:P-256",
+        "EC -pkeyopt group:secp521r1",
+        "EC -pkeyopt group:brainpoolP384r1",
+        "ED25519",
+        "X448",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        char command[256];
+        snprintf(command, sizeof(command), "openssl genpkey -out key.pem -algorithm %s",
+                 options[i]);
+        run(command);
+        struct bytes pem = read_file("key.pem"), der = {0}, again = {0};
+        struct crypto_key *key = load_key("key.pem");
+        assert_int_equal(crypto_key_to_pkcs8(key, &der), CKR_OK);
+        assert_int_equal(pem_write(&again, "PRIVATE KEY", bytes_view(&der)), CKR_OK);
+        assert_view_equal(bytes_view(&again), bytes_view(&pem));
+        crypto_key_free(key);
+        bytes_free(&pem);
+        bytes_free(&der);
+        bytes_free(&again);
     }
 }
 
@@ -251,13 +278,40 @@ static void rsa_numbers_of_no_key_are_refused(UNUSED void **state)
     assert_int_equal(crypto_key_from_parts(&some, &key), CKR_ATTRIBUTE_VALUE_INVALID);
     private_parts_clear(&some);
 
-    static const uint8_t p[] = {0xfb}, q[] = {0xf1}; /* primes, but tiny */
-    some = some_of_rsa(E);
-    assert_int_equal(bytes_copy(&some.prime_1, view_of(p, 1)), CKR_OK);
-    assert_int_equal(bytes_copy(&some.prime_2, view_of(q, 1)), CKR_OK);
+    some = some_of_rsa(E); /* a product in a prime's place */
+    some.prime_2 = from_hex("7fffffffffffffffffffffffffffffff");
+    assert_int_equal(bytes_copy(&some.prime_1, bytes_view(&rsa_parts.modulus)), CKR_OK);
+    assert_int_equal(crypto_key_from_parts(&some, &key), CKR_ATTRIBUTE_VALUE_INVALID);
+    private_parts_clear(&some);
+
+    some = some_of_rsa(E); /* primes, but too small */
+    some.prime_1 = from_hex("7fffffffffffffffffffffffffffffff");
+    some.prime_2 = from_hex("01ffffffffffffffffffffff");
     assert_int_equal(crypto_key_from_parts(&some, &key), CKR_ATTRIBUTE_VALUE_INVALID);
     private_parts_clear(&some);
     assert_null(key);
+}
+
+/* Both primes less one are divisible by 16 (they are the orders of two curves), which
+ * leaves many ways that lead to no root. */
+static void primes_are_recovered_however_long_it_takes(UNUSED void **state)
+{
+    struct private_parts parts = {
+        .algorithm = KEY_ALGORITHM_RSA,
+        .prime_1 = from_hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
+        .prime_2 = from_hex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")};
+    struct crypto_key *key = NULL;
+    assert_int_equal(crypto_key_from_parts(&parts, &key), CKR_OK);
+    private_parts_clear(&parts);
+    parts = parts_of(key);
+    for (unsigned bit = P; bit <= QI; bit <<= 1)
+        bytes_free(number_of(&parts, bit));
+    for (int i = 0; i < 64; i++) {
+        crypto_key_free(key);
+        assert_int_equal(crypto_key_from_parts(&parts, &key), CKR_OK);
+    }
+    crypto_key_free(key);
+    private_parts_clear(&parts);
 }
 
 static void leading_zeros_of_parts_do_not_matter(UNUSED void **state)
@@ -442,10 +496,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_of_every_curve_is_generated_and_comes_back_from_its_parts),
         cmocka_unit_test(openssl_reads_every_key_that_is_written),
+        cmocka_unit_test(a_key_that_openssl_wrote_is_written_as_it_was),
         cmocka_unit_test(an_rsa_key_comes_back_from_any_numbers_that_define_it),
         cmocka_unit_test(too_few_rsa_numbers_are_refused),
         cmocka_unit_test(rsa_numbers_that_do_not_fit_are_refused),
         cmocka_unit_test(rsa_numbers_of_no_key_are_refused),
+        cmocka_unit_test(primes_are_recovered_however_long_it_takes),
         cmocka_unit_test(leading_zeros_of_parts_do_not_matter),
         cmocka_unit_test(a_file_without_crt_numbers_gives_all_eight),
         cmocka_unit_test(ec_numbers_out_of_range_are_refused),

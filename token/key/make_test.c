@@ -53,9 +53,8 @@ static int begin_group(void **state)
 {
     if (enter_directory(state) != 0)
         return -1;
+    setenv("TPM2OPENSSL_TCTI", emulator_choice(), 1);
     tpm_quiet();
-    if (getenv("DBG"))
-        log_open("stderr", LOG_LEVEL_DEBUG);
     run(make_files);
     tpm = watched_tpm(&watched);
     vault = new_vault("0123456789abcdef", view_string("1234"), &seal);
@@ -241,6 +240,19 @@ static void a_key_outlives_its_vault_but_is_closed(UNUSED void **state)
     vault_seal_clear(&other_seal);
 }
 
+/* A program without the sanitizer cannot load an emulator with it. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool tools_load_emulator = false;
+#else
+static const bool tools_load_emulator = true;
+#endif
+
+static void run_with_provider(const char *command)
+{
+    if (tools_load_emulator)
+        run(command);
+}
+
 static void write_pem(const char *path, struct key *key)
 {
     struct bytes pem = {0};
@@ -254,15 +266,14 @@ static void write_pem(const char *path, struct key *key)
 static void keys_of_a_token_without_pin_work_with_other_tools(UNUSED void **state)
 {
     struct key_spec specs[] = {rsa_of(2048), on_curve(KEY_ALGORITHM_EC, p256)};
-    setenv("TPM2OPENSSL_TCTI", emulator_choice(), 1);
     for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
         struct key *key = generated(open_vault, specs[i], KEY_SEALING_REFUSED);
         write_pem("open.key", key);
-        run("set -e; p='-provider tpm2 -provider default'\n"
-            "openssl pkey $p -in open.key -pubout -out open.pub\n"
-            "openssl req $p -new -key open.key -subj /CN=open -out open.csr\n"
-            "openssl req -verify -in open.csr -noout 2>&1 | grep -q OK\n"
-            "openssl req -in open.csr -pubkey -noout | cmp - open.pub\n");
+        run_with_provider("set -e; p='-provider tpm2 -provider default'\n"
+                          "openssl pkey $p -in open.key -pubout -out open.pub\n"
+                          "openssl req $p -new -key open.key -subj /CN=open -out open.csr\n"
+                          "openssl req -verify -in open.csr -noout 2>&1 | grep -q OK\n"
+                          "openssl req -in open.csr -pubkey -noout | cmp - open.pub\n");
         vault_close(open_vault);
         watched.count = 0;
         assert_ok(signs(key));
@@ -275,7 +286,6 @@ static void keys_of_a_token_without_pin_work_with_other_tools(UNUSED void **stat
         key_unref(copy);
         key_unref(key);
     }
-    unsetenv("TPM2OPENSSL_TCTI");
 }
 
 static CK_RV read_from(enum key_origin origin, struct view text, struct key **ret_key,
@@ -294,14 +304,33 @@ static CK_RV read_path(enum key_origin origin, const char *path, struct key **re
     return rv;
 }
 
+/* Made by another, with this authorisation. */
+static void write_foreign(const char *path, const char *auth)
+{
+    struct made made;
+    struct bytes pem = {0};
+    make_key(&(struct wish){.type = TPM2_ALG_ECC,
+                            .attributes = TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_DECRYPT,
+                            .auth = auth},
+             &made);
+    struct tpm_key_file file = {.empty_auth = !auth, .parent = TPM2_RH_OWNER};
+    assert_ok(bytes_copy(&file.public, view_of(made.public, made.public_size)));
+    assert_ok(bytes_copy(&file.private, view_of(made.private, made.private_size)));
+    assert_ok(vault_tss2_pem(&file, &pem));
+    assert_ok(bytes_append(&pem, view_of("", 1), 65536));
+    write_file(path, (char *)pem.data);
+    bytes_free(&file.public);
+    bytes_free(&file.private);
+    bytes_free(&pem);
+}
+
 static void what_was_dropped_in_must_not_ask_for_a_pin(UNUSED void **state)
 {
     struct key *key = NULL;
     struct reason reason;
-    setenv("TPM2OPENSSL_TCTI", emulator_choice(), 1);
-    run("openssl genpkey -provider tpm2 -provider default -algorithm EC -pkeyopt group:P-256 "
-        "-out foreign.key");
-    unsetenv("TPM2OPENSSL_TCTI");
+    write_foreign("foreign.key", NULL);
+    run_with_provider("openssl genpkey -provider tpm2 -provider default -algorithm EC -pkeyopt "
+                      "group:P-256 -out foreign.key");
     assert_ok(read_path(KEY_DROPPED_IN, "foreign.key", &key, &reason));
     vault_close(vault);
     assert_int_equal(key_place(key), KEY_IN_OTHER_TPM);
@@ -315,6 +344,9 @@ static void what_was_dropped_in_must_not_ask_for_a_pin(UNUSED void **state)
     assert_contains(reason.text, "password");
     assert_rv(read_path(KEY_DROPPED_IN, "p256.crt", &key, &reason), CKR_DATA_INVALID);
     assert_contains(reason.text, "no private key");
+    write_foreign("foreign.key", "secret");
+    assert_rv(read_path(KEY_DROPPED_IN, "foreign.key", &key, &reason), CKR_DATA_INVALID);
+    assert_contains(reason.text, "not made here");
     login();
     key = generated(vault, on_curve(KEY_ALGORITHM_EC, p256), KEY_SEALING_REFUSED);
     write_pem("ours.key", key);
@@ -553,6 +585,11 @@ static void a_sealed_key_with_a_foreign_public_key_does_not_sign(UNUSED void **s
     assert_rv(read_from(KEY_OF_TOKEN, view_of(ours, one.size - front), &mixed, &reason),
               CKR_DATA_INVALID);
     assert_contains(reason.text, "only SIGNET SEALED KEY");
+    struct bytes other = read_file("p256.pem");
+    assert_ok(bytes_append(&one, bytes_view(&other), 65536));
+    assert_rv(read_from(KEY_OF_TOKEN, bytes_view(&one), &mixed, &reason), CKR_DATA_INVALID);
+    assert_contains(reason.text, "another private key");
+    bytes_free(&other);
     key_unref(mixed);
     key_unref(a);
     key_unref(b);
@@ -624,7 +661,12 @@ static void secret_keys_keep_their_value(UNUSED void **state)
     struct bytes pem = {0};
     assert_ok(key_write(key, &pem));
     assert_null(memmem(pem.data, pem.size, "AAECAw", 6));
-    struct reason reason;
+    struct reason reason = {0};
+    struct key_contents contents;
+    assert_ok(key_inspect(bytes_view(&pem), &contents, &reason));
+    assert_true(contents.secret_key);
+    assert_false(contents.private_key);
+    key_contents_clear(&contents);
     struct key *copy = NULL, *other = NULL;
     assert_ok(read_from(KEY_OF_TOKEN, bytes_view(&pem), &copy, &reason));
     assert_value(copy, given);

@@ -30,7 +30,7 @@ static void booleans_change_as_their_rule_says(UNUSED void **state)
         CK_RV change, copy, back;
     } rows[] = {
         {begin_data, CKA_TOKEN, true, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_OK},
-        {begin_data, CKA_PRIVATE, true, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_OK},
+        {begin_data, CKA_PRIVATE, true, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_ATTRIBUTE_READ_ONLY},
         {begin_data, CKA_MODIFIABLE, false, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_OK},
         {begin_data, CKA_COPYABLE, false, CKR_OK, CKR_OK, CKR_ATTRIBUTE_READ_ONLY},
         {begin_data, CKA_DESTROYABLE, false, CKR_OK, CKR_OK, CKR_OK},

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer values are hashed by their two ends and size. */
-#define HASHED_END 64
+#include "token/object/finder_tags.h"
 
 /* Slots: first small, then soon large, then no larger than needed. */
 #define FIRST_ROOM 64
@@ -38,81 +37,6 @@ struct finder {
     struct place *places;
     uint32_t place_room, free_place; /* number 0 is none */
 };
-
-#define MAX_TAGS 12
-
-static bool is_indexed(CK_ATTRIBUTE_TYPE type)
-{
-    switch (type) {
-    case CKA_ID:
-    case CKA_LABEL:
-    case CKA_SUBJECT:
-    case CKA_ISSUER:
-    case CKA_SERIAL_NUMBER:
-    case CKA_VALUE:
-    case CKA_MODULUS:
-    case CKA_EC_POINT:
-    case CKA_PUBLIC_KEY_INFO:
-    case CKA_UNIQUE_ID:
-    case CKA_APPLICATION:
-    case CKA_OBJECT_ID:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* That of keys is none of ours to look at. */
-static bool has_public_value(CK_OBJECT_CLASS class)
-{
-    return class == CKO_CERTIFICATE || class == CKO_DATA;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 32;
-}
-
-static uint64_t mix_bytes(uint64_t hash, const uint8_t *data, size_t size)
-{
-    uint64_t word;
-    for (; size >= sizeof(word); data += sizeof(word), size -= sizeof(word)) {
-        memcpy(&word, data, sizeof(word));
-        hash = mix(hash, word);
-    }
-    word = 0;
-    if (size)
-        memcpy(&word, data, size);
-    return mix(hash, word);
-}
-
-static uint32_t tag_of(CK_ATTRIBUTE_TYPE type, struct view value)
-{
-    uint64_t hash = mix(type + 1, value.size);
-    if (value.size <= 2 * HASHED_END)
-        hash = mix_bytes(hash, value.data, value.size);
-    else {
-        hash = mix_bytes(hash, value.data, HASHED_END);
-        hash = mix_bytes(hash, value.data + value.size - HASHED_END, HASHED_END);
-    }
-    return (uint32_t)(mix(hash, type) >> 32);
-}
-
-/* What is looked up of an object. Empty values are too common to be of use. */
-static size_t tags_of(const struct object *object, uint32_t tags[MAX_TAGS])
-{
-    const struct attributes *attributes = &object->attributes;
-    bool public = has_public_value(object_class(object));
-    size_t count = 0;
-    for (size_t i = 0; i < attributes->count; i++) {
-        CK_ATTRIBUTE_TYPE type;
-        struct view value = attributes_at(attributes, i, &type);
-        if (value.size && is_indexed(type) && (public || type != CKA_VALUE))
-            tags[count++] = tag_of(type, value);
-    }
-    return count;
-}
 
 static size_t home_of(const struct finder *finder, uint32_t tag)
 {
@@ -310,11 +234,11 @@ static void remove_tags(struct finder *finder, struct object *object, const uint
 
 CK_RV finder_add(struct finder *finder, struct object *object)
 {
-    uint32_t tags[MAX_TAGS];
+    uint32_t tags[FINDER_MAX_TAGS];
     CK_RV rv = new_place(finder, object);
     if (rv != CKR_OK)
         return rv;
-    size_t count = tags_of(object, tags);
+    size_t count = finder_tags(object, tags);
     for (size_t i = 0; i < count; i++) {
         rv = add_tag(finder, tags[i], object->place);
         if (rv == CKR_OK)
@@ -327,9 +251,9 @@ CK_RV finder_add(struct finder *finder, struct object *object)
 
 void finder_remove(struct finder *finder, struct object *object)
 {
-    uint32_t tags[MAX_TAGS];
+    uint32_t tags[FINDER_MAX_TAGS];
     if (object->place)
-        remove_tags(finder, object, tags, tags_of(object, tags));
+        remove_tags(finder, object, tags, finder_tags(object, tags));
 }
 
 CK_RV finder_new(struct finder **ret_finder)
@@ -358,15 +282,6 @@ void finder_free(struct finder *finder)
     free(finder->slots);
     free(finder->places);
     free(finder);
-}
-
-/* Is the value one that all objects with it are found by? */
-static bool can_look_up(const CK_ATTRIBUTE *wanted, CK_OBJECT_CLASS class)
-{
-    if (!is_indexed(wanted->type) || !wanted->pValue || !wanted->ulValueLen ||
-        wanted->ulValueLen > ATTRIBUTE_MAX_SIZE)
-        return false;
-    return wanted->type != CKA_VALUE || has_public_value(class);
 }
 
 static CK_OBJECT_CLASS class_of(const CK_ATTRIBUTE *template, CK_ULONG count)
@@ -399,10 +314,10 @@ void finder_find(const struct finder *finder, const CK_ATTRIBUTE *template, CK_U
     CK_OBJECT_CLASS class = class_of(template, count);
     struct finder_hits best = {0};
     for (CK_ULONG i = 0; i < count && !(best.indexed && best.count == 0); i++) {
-        if (!can_look_up(&template[i], class))
+        if (!finder_can_look_up(&template[i], class))
             continue;
         struct view value = view_of(template[i].pValue, template[i].ulValueLen);
-        struct finder_hits hits = hits_of(finder, tag_of(template[i].type, value));
+        struct finder_hits hits = hits_of(finder, finder_tag(template[i].type, value));
         if (!best.indexed || hits.count < best.count)
             best = hits;
     }

@@ -124,7 +124,7 @@ static CK_RV read_ec(const struct attributes *attributes, struct public_key *key
         rv = part_copy_point(attributes, bytes_view(&key->curve), &key->point);
     if (rv != CKR_OK)
         return rv;
-    if (!key->point.size)
+    if (key->point.size < 2)
         return CKR_TEMPLATE_INCOMPLETE;
     key->bits = bits_of_curve(key);
     return CKR_OK;

@@ -259,6 +259,8 @@ static void a_key_may_want_a_login_for_each_use(UNUSED void **state)
         assert_ok(operation_once(work.session, OPERATION_SIGN, view_string("x"), NULL, &size));
         assert_rv(operation_once(work.session, OPERATION_SIGN, view_string("x"), signature, &size),
                   CKR_USER_NOT_LOGGED_IN);
+        assert_false(operation_is_active(work.session, OPERATION_SIGN));
+        assert_ok(begin_plain(OPERATION_SIGN, CKM_SHA256_RSA_PKCS, private_key));
         assert_ok(operation_context_login(work.session));
         assert_false(operation_waits_for_login(work.session));
         assert_ok(operation_once(work.session, OPERATION_SIGN, view_string("x"), signature, &size));
@@ -277,6 +279,8 @@ static void pieces_wait_for_the_login_at_their_end(UNUSED void **state)
     assert_ok(operation_update(work.session, OPERATION_SIGN, view_string("x")));
     assert_rv(operation_finish(work.session, OPERATION_SIGN, signature, &size),
               CKR_USER_NOT_LOGGED_IN);
+    assert_ok(begin_plain(OPERATION_SIGN, CKM_SHA256_RSA_PKCS, private_key));
+    assert_ok(operation_update(work.session, OPERATION_SIGN, view_string("x")));
     assert_ok(operation_context_login(work.session));
     assert_ok(operation_finish(work.session, OPERATION_SIGN, signature, &size));
     set_flag(private_key, CKA_ALWAYS_AUTHENTICATE, false);

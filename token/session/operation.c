@@ -226,7 +226,7 @@ CK_RV operation_once(struct session *session, enum operation_kind kind, struct v
     if (!operation_can_read(in))
         return operation_ended(session, kind, CKR_ARGUMENTS_BAD);
     if (operation->waits_for_login)
-        return CKR_USER_NOT_LOGGED_IN;
+        return operation_ended(session, kind, CKR_USER_NOT_LOGGED_IN);
     rv = forget_other_result(operation, in);
     if (rv == CKR_OK && !operation->has_result)
         rv = run_once(operation, in, *out_size);
@@ -281,7 +281,7 @@ CK_RV operation_finish(struct session *session, enum operation_kind kind, CK_BYT
     if (tells(operation, 0, true, out, out_size, &rv))
         return rv;
     if (operation->waits_for_login)
-        return CKR_USER_NOT_LOGGED_IN;
+        return operation_ended(session, kind, CKR_USER_NOT_LOGGED_IN);
     if (!operation->has_result)
         rv = job_finish(operation->job, &operation->result);
     return rv != CKR_OK ? operation_ended(session, kind, rv) : give(session, kind, out, out_size);

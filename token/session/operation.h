@@ -11,8 +11,7 @@ CHECKED CK_RV operation_begin(struct session *session, enum operation_kind kind,
                               const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
 
 /* C_X: all the input at once. out NULL asks for the length and ends nothing;
- * CKR_BUFFER_TOO_SMALL sets *out_size and ends nothing, nor does CKR_USER_NOT_LOGGED_IN
- * of a key that wants its own login first; all else ends it. Here and below the output
+ * CKR_BUFFER_TOO_SMALL sets *out_size and ends nothing; all else ends it. Here and below the output
  * may be written over the input. */
 CHECKED CK_RV operation_once(struct session *session, enum operation_kind kind, struct view in,
                              CK_BYTE *out, CK_ULONG *out_size);

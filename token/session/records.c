@@ -45,6 +45,7 @@ void records_free(struct writable *writable)
     free(writable->records);
     writable->records = NULL;
     writable->record_count = 0;
+    writable->record_room = 0;
 }
 
 void records_forget(struct token *token)
@@ -59,6 +60,9 @@ static size_t place_of(const struct writable *writable, const char *name, bool *
 {
     size_t low = 0;
     size_t high = writable->record_count;
+    /* They come in order when all are read. */
+    if (high && strcmp(writable->records[high - 1]->name, name) < 0)
+        low = high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (strcmp(writable->records[middle]->name, name) < 0)
@@ -73,11 +77,15 @@ static size_t place_of(const struct writable *writable, const char *name, bool *
 static CK_RV add_record(struct writable *writable, size_t at, const char *name,
                         struct record **ret_record)
 {
-    struct record **records =
-        realloc(writable->records, (writable->record_count + 1) * sizeof(struct record *));
-    if (!records)
-        return CKR_HOST_MEMORY;
-    writable->records = records;
+    if (writable->record_count == writable->record_room) {
+        size_t room = writable->record_room ? 2 * writable->record_room : 16;
+        struct record **more = realloc(writable->records, room * sizeof(struct record *));
+        if (!more)
+            return CKR_HOST_MEMORY;
+        writable->records = more;
+        writable->record_room = room;
+    }
+    struct record **records = writable->records;
     struct record *record = calloc(1, sizeof(*record));
     if (!record)
         return CKR_HOST_MEMORY;
@@ -344,23 +352,33 @@ static bool is_entry(const char *name)
     return strcmp(name, TOKEN_FILE_NAME) != 0 && strcmp(name, TRIES_FILE_NAME) != 0;
 }
 
-/* Files that are left out have a record without objects: they are looked at once. */
+static void drop_record(struct token *token, size_t at)
+{
+    problems_remove(&token->problems, token->writable->records[at]->name);
+    remove_record(token, at);
+}
+
+/* Both lists are in the order of the names. Files that are left out have a record
+ * without objects: they are looked at once. */
 void records_refresh(struct token *token)
 {
     struct writable *writable = token->writable;
-    for (size_t i = writable->record_count; i > 0; i--)
-        if (!directory_find(writable->directory, writable->records[i - 1]->name)) {
-            problems_remove(&token->problems, writable->records[i - 1]->name);
-            remove_record(token, i - 1);
-        }
     size_t files = directory_count(writable->directory);
+    size_t at = 0;
     for (size_t i = 0; i < files; i++) {
         const struct directory_file *file = directory_at(writable->directory, i);
-        bool found = false;
-        size_t at = is_entry(file->name) ? place_of(writable, file->name, &found) : 0;
-        if (!is_entry(file->name) || (found && writable->records[at]->version == file->version))
+        int order = 1;
+        if (!is_entry(file->name))
             continue;
-        refresh_file(token, file);
+        while (at < writable->record_count &&
+               (order = strcmp(writable->records[at]->name, file->name)) < 0)
+            drop_record(token, at);
+        bool known = at < writable->record_count && order == 0;
+        if (!known || writable->records[at]->version != file->version)
+            refresh_file(token, file);
+        at++;
     }
+    while (at < writable->record_count)
+        drop_record(token, at);
     directory_index_save(writable->directory);
 }

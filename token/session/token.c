@@ -23,14 +23,17 @@ static _Atomic CK_OBJECT_HANDLE last_handle;
 
 CK_RV token_add_object(struct token *token, CK_SESSION_HANDLE owner, struct object *object)
 {
-    struct object **objects =
-        realloc(token->objects, (token->object_count + 1) * sizeof(struct object *));
-    if (!objects)
-        return CKR_HOST_MEMORY;
-    token->objects = objects;
+    if (token->object_count == token->object_room) {
+        size_t room = token->object_room ? 2 * token->object_room : 16;
+        struct object **objects = realloc(token->objects, room * sizeof(struct object *));
+        if (!objects)
+            return CKR_HOST_MEMORY;
+        token->objects = objects;
+        token->object_room = room;
+    }
     object->handle = ++last_handle;
     object->owner = owner;
-    objects[token->object_count++] = object;
+    token->objects[token->object_count++] = object;
     CK_RV rv = token_list_object(token, object);
     if (rv != CKR_OK)
         token->object_count--;

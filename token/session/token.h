@@ -32,6 +32,7 @@ struct token {
     bool serial_given;       /* by the configuration */
     struct object **objects; /* in the order of their handles */
     size_t object_count;
+    size_t object_room;
     struct finder *finder; /* NULL while the token is small */
     struct pin_source pin_source;
     struct pin_source so_pin_source;

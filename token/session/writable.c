@@ -119,6 +119,9 @@ static CK_RV take_file(struct token *token, struct token_file *file)
     *file = (struct token_file){0};
     writable->known = true;
     writable->damaged = false;
+    /* The PINs may be others now: what was wrong may be right. */
+    pin_source_forget(&token->pin_source);
+    pin_source_forget(&token->so_pin_source);
     CK_RV rv = bytes_copy(&token->label, bytes_view(&writable->file.label));
     if (rv == CKR_OK && !token->serial_given)
         rv = token_set_serial(token, view_of(writable->file.id, sizeof(writable->file.id)));
@@ -230,8 +233,11 @@ void writable_refresh(struct token *token)
     struct reason reason = {0};
     bool changed = false;
     CK_RV rv = directory_refresh(writable->directory, &changed, &reason);
-    if (rv != CKR_OK)
+    problems_remove(&token->problems, NULL);
+    if (rv != CKR_OK) {
         log_line(LOG_LEVEL_ERROR, "session", "%s", reason.text);
+        problems_add(&token->problems, NULL, &reason);
+    }
     if (rv != CKR_OK || !changed)
         return;
     refresh_token_file(token);

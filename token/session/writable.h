@@ -37,6 +37,7 @@ struct writable {
     uint32_t try_limit[VAULT_USERS];
     struct record **records; /* in the order of their names */
     size_t record_count;
+    size_t record_room;
 };
 
 /* What the section says of a token directory. path and tpm are borrowed. */

@@ -1,6 +1,4 @@
 /* A token directory on the embedded TPM: its life, its objects, and its files. */
-#include "token/tpm/test_support.h"
-
 #include "token/session/life.h"
 #include "token/session/manage.h"
 #include "token/session/objects.h"
@@ -16,8 +14,8 @@ static struct parts open_directory(const char *more)
 {
     char lines[PATH_MAX + 512];
     CK_SESSION_HANDLE handle;
-    snprintf(lines, sizeof(lines), "token directory = work\ntpm = %s,ek=off,sync=off\n%s",
-             emulator_choice(), more);
+    snprintf(lines, sizeof(lines), "token directory = work\ntpm = %s,ek=off\n%s", emulator_choice(),
+             more);
     struct parts parts = {0};
     char text[sizeof(lines) + 16];
     snprintf(text, sizeof(text), "[section]\n%s\n", lines);

@@ -12,13 +12,23 @@
 #define SWEEP_ALWAYS 512 /* files; of more than these once in SWEEP_PAUSE */
 #define SWEEP_PAUSE INT64_C(1000000000)
 
+/* Looking at so many files takes as long as it takes to close a watch: most processes
+ * end before. */
+#define WATCH_AFTER 16384
+
 static void close_stream(DIR **stream)
 {
     if (*stream)
         closedir(*stream);
 }
 
-/* Opens the directory and a watch on it; again, if it was replaced in between. */
+bool directory_wants_watch(const struct directory *directory)
+{
+    return directory->looked > WATCH_AFTER && !watch_holds(&directory->watch);
+}
+
+/* Opens the directory and, if it pays, a watch on it; again, if it was replaced in
+ * between. */
 static int open_watched(struct directory *directory, struct file_stamp *ret_stamp)
 {
     struct watch *watch = &directory->watch;
@@ -28,7 +38,7 @@ static int open_watched(struct directory *directory, struct file_stamp *ret_stam
         if (descriptor < 0 || fstat(descriptor, &before) != 0)
             return descriptor;
         *ret_stamp = stamp_of(&before);
-        if (watch_holds(watch) || !watch_open(watch, directory->path, descriptor))
+        if (!directory_wants_watch(directory) || !watch_open(watch, directory->path, descriptor))
             return descriptor;
         if (stat(directory->path, &after) == 0 && after.st_dev == before.st_dev &&
             after.st_ino == before.st_ino)
@@ -125,12 +135,12 @@ static CK_RV sweep_table(struct directory *directory, const struct record_table 
     return CKR_OK;
 }
 
-/* Without a watch: all, but not all the time. */
+/* Without a watch: all, but if there will be none not all the time. */
 static bool sweep_is_due(struct directory *directory)
 {
     const struct listing *listing = &directory->listing;
     int64_t now = directory_clock();
-    if (listing->files.count + listing->loose.count > SWEEP_ALWAYS &&
+    if (directory->watch.refused && listing->files.count + listing->loose.count > SWEEP_ALWAYS &&
         now - directory->swept < SWEEP_PAUSE)
         return false;
     directory->swept = now;

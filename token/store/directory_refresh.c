@@ -23,7 +23,8 @@ static void become_own(struct directory *directory)
     if (directory->process == getpid())
         return;
     watch_close(&directory->watch);
-    directory->watch.tries_used = 0;
+    directory->watch = (struct watch){0};
+    directory->looked = 0;
     directory_unlock(directory);
     directory->listed = false;
     directory->process = getpid();
@@ -94,8 +95,11 @@ static CK_RV refresh(struct directory *directory, const struct file_stamp *stamp
         CK_RV rv = read_watch(directory, stamp, &list);
         if (rv != CKR_OK)
             return rv;
-    } else
-        list = directory->unsettled || !stamp_equal(stamp, &directory->stamp);
+    } else {
+        directory->looked += directory->listing.files.count;
+        list = directory->unsettled || !stamp_equal(stamp, &directory->stamp) ||
+               (directory_wants_watch(directory) && !directory->watch.refused);
+    }
     if (!list)
         return directory_sweep(directory, reason);
     directory->listed = false;

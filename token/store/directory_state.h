@@ -9,7 +9,8 @@
 
 /* listed: the list is that of the directory `stamp`, as far as the watch or the stamps
  * tell. unsettled: without a watch, names may have changed under the same stamp.
- * drafts: unfinished files seen in it, of running or dead writers. */
+ * drafts: unfinished files seen in it, of running or dead writers. looked: how many files
+ * were looked at without a watch, after the first time. */
 struct directory {
     char *path;
     const struct disk *disk;
@@ -21,6 +22,7 @@ struct directory {
     struct file_stamp stamp;
     struct listing listing;
     struct watch watch;
+    size_t looked;
     struct descriptor lock;
     unsigned drafts;
     int64_t swept;
@@ -48,6 +50,9 @@ CHECKED CK_RV directory_unreadable(const struct directory *directory, const char
 
 /* Lists what is there anew, with a new watch if need be. */
 CHECKED CK_RV directory_list(struct directory *directory, struct reason *reason);
+
+/* Would a watch pay by now? */
+bool directory_wants_watch(const struct directory *directory);
 
 /* Looks at files of which the directory does not tell when they change: with a watch
  * at those that can change elsewhere, without one at all. */

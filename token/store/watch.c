@@ -49,7 +49,7 @@ static bool is_changed_elsewhere(int directory)
     return false;
 }
 
-bool watch_open(struct watch *watch, const char *path, int directory)
+static bool open_watch(struct watch *watch, const char *path, int directory)
 {
     if (watch->tries_used >= TRIES || is_changed_elsewhere(directory))
         return false;
@@ -106,7 +106,7 @@ CK_RV watch_read(struct watch *watch, watch_tell tell, void *data, enum watch_st
     return CKR_OK;
 }
 #else
-bool watch_open(struct watch *watch, const char *path, int directory)
+static bool open_watch(struct watch *watch, const char *path, int directory)
 {
     (void)watch, (void)path, (void)directory;
     return false;
@@ -119,6 +119,12 @@ CK_RV watch_read(struct watch *watch, watch_tell tell, void *data, enum watch_st
     return CKR_OK;
 }
 #endif
+
+bool watch_open(struct watch *watch, const char *path, int directory)
+{
+    watch->refused = !open_watch(watch, path, directory);
+    return !watch->refused;
+}
 
 void watch_close(struct watch *watch)
 {

@@ -4,10 +4,11 @@
 
 #include "token/store/descriptor.h"
 
-/* A zeroed one is closed. */
+/* A zeroed one is closed. refused: it could not be opened when that was last tried. */
 struct watch {
     struct descriptor descriptor;
     unsigned tries_used;
+    bool refused;
 };
 
 enum watch_state {
@@ -29,6 +30,9 @@ typedef CK_RV (*watch_tell)(void *data, const struct watch_event *event);
 /* False where there is no such thing: too many users of it, another system, or the
  * file system of `directory` (an open descriptor of the same) is changed by other machines. */
 bool watch_open(struct watch *watch, const char *path, int directory);
+
+/* Takes 10 to 30 ms (the kernel waits till nobody can see it any more), as does the end of
+ * the process instead. */
 void watch_close(struct watch *watch);
 
 /* Still this process's own. */

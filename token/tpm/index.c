@@ -117,44 +117,44 @@ static TSS2_RC expected_name(struct tpm *tpm, const TPM2B_NV_PUBLIC *public, TPM
 }
 
 TSS2_RC index_expect(struct tpm *tpm, uint32_t handle, enum index_kind kind,
-                     const struct index_owner *owner, bool written, ESYS_TR *ret_index)
+                     const struct index_owner *owner, ESYS_TR *ret_index)
 {
-    TPM2B_NV_PUBLIC public = public_area(handle, kind, owner, written);
+    TPM2B_NV_PUBLIC public = public_area(handle, kind, owner, true);
     TPM2B_NAME name;
+    ESYS_TR index = ESYS_TR_NONE;
     TSS2_RC rc = expected_name(tpm, &public, &name);
     if (rc == TSS2_RC_SUCCESS)
-        rc = deserialize(tpm, &public, &name, ret_index);
+        rc = deserialize(tpm, &public, &name, &index);
     /* Another layout than that of tpm2-tss 2 to 4: then the TPM is asked. */
-    return rc == TSS2_RC_SUCCESS ? rc
-                                 : Esys_TR_FromTPMPublic(tpm->esys, handle, ESYS_TR_NONE,
-                                                         ESYS_TR_NONE, ESYS_TR_NONE, ret_index);
+    if (rc != TSS2_RC_SUCCESS)
+        rc = Esys_TR_FromTPMPublic(tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                   &index);
+    if (rc == TSS2_RC_SUCCESS)
+        *ret_index = index;
+    return rc;
 }
 
-static bool same_name(struct tpm *tpm, const TPM2B_NAME *name, uint32_t handle,
-                      enum index_kind kind, const struct index_owner *owner, bool written)
+static bool same_area(const TPMS_NV_PUBLIC *found, const TPMS_NV_PUBLIC *expected)
 {
-    TPM2B_NV_PUBLIC public = public_area(handle, kind, owner, written);
-    TPM2B_NAME expected;
-    return expected_name(tpm, &public, &expected) == TSS2_RC_SUCCESS &&
-           view_equal(view_of(name->name, name->size), view_of(expected.name, expected.size));
+    return found->nvIndex == expected->nvIndex && found->nameAlg == expected->nameAlg &&
+           (found->attributes | TPMA_NV_WRITTEN) == expected->attributes &&
+           found->dataSize == expected->dataSize &&
+           view_equal(view_of(found->authPolicy.buffer, found->authPolicy.size),
+                      view_of(expected->authPolicy.buffer, expected->authPolicy.size));
 }
 
 TSS2_RC index_find(struct tpm *tpm, uint32_t handle, enum index_kind kind,
                    const struct index_owner *owner, bool *ret_own, ESYS_TR *ret_index)
 {
+    TPM2B_NV_PUBLIC expected = public_area(handle, kind, owner, true);
+    TPM2B_NV_PUBLIC *found = NULL;
     ESYS_TR index = ESYS_TR_NONE;
-    TPM2B_NAME *name = NULL;
-    bool own = false;
-    TSS2_RC rc =
-        Esys_TR_FromTPMPublic(tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &index);
+    TSS2_RC rc = index_expect(tpm, handle, kind, owner, &index);
     if (rc == TSS2_RC_SUCCESS)
-        rc = Esys_TR_GetName(tpm->esys, index, &name);
-    else
-        index = ESYS_TR_NONE;
-    if (rc == TSS2_RC_SUCCESS)
-        own = same_name(tpm, name, handle, kind, owner, true) ||
-              same_name(tpm, name, handle, kind, owner, false);
-    Esys_Free(name);
+        rc = Esys_NV_ReadPublic(tpm->esys, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &found,
+                                NULL);
+    bool own = rc == TSS2_RC_SUCCESS && same_area(&found->nvPublic, &expected.nvPublic);
+    Esys_Free(found);
     if (!own)
         index_close(tpm, &index);
     if (rc != TSS2_RC_SUCCESS && !tpm_error_is(rc, TPM2_RC_HANDLE))

@@ -25,10 +25,10 @@ struct index_owner {
 /* Where owners define indexes (TCG Registry of Reserved TPM 2.0 Handles, 2.2.2). */
 bool index_handle_valid(uint32_t handle);
 
-/* An ESYS object for the index as it must be (written, if so said), without asking the
- * TPM whether it is; closed with index_close. */
+/* An ESYS object for the index as it must be, without asking the TPM whether it is;
+ * closed with index_close. */
 TSS2_RC index_expect(struct tpm *tpm, uint32_t handle, enum index_kind kind,
-                     const struct index_owner *owner, bool written, ESYS_TR *ret_index);
+                     const struct index_owner *owner, ESYS_TR *ret_index);
 void index_close(struct tpm *tpm, ESYS_TR *index);
 
 /* Reads the index's public area: is it the owner's and of this kind, written or not?

@@ -120,7 +120,7 @@ static TSS2_RC pass_counter(struct tpm *tpm, struct open_request *open, const ch
 {
     TPM2B_OPERAND operand = policy_operand(open->seal->counter);
     *ret_command = "TPM2_PolicyNV";
-    TSS2_RC rc = index_expect(tpm, open->seal->counter_index, INDEX_COUNTER, &open->owner, true,
+    TSS2_RC rc = index_expect(tpm, open->seal->counter_index, INDEX_COUNTER, &open->owner,
                               &open->gates.counter_index);
     if (rc == TSS2_RC_SUCCESS)
         rc = Esys_PolicyNV(tpm->esys, open->gates.counter_index, open->gates.counter_index,
@@ -179,8 +179,8 @@ static TSS2_RC pass_pin(struct tpm *tpm, struct open_request *open, const char *
 {
     ESYS_TR how = open->protected ? tpm->session : ESYS_TR_PASSWORD;
     *ret_command = "TPM2_PolicySecret (login)";
-    TSS2_RC rc = index_expect(tpm, open->seal->pin_index, INDEX_PIN, &open->owner, true,
-                              &open->gates.pin_index);
+    TSS2_RC rc =
+        index_expect(tpm, open->seal->pin_index, INDEX_PIN, &open->owner, &open->gates.pin_index);
     if (rc == TSS2_RC_SUCCESS)
         rc = tpm_set_auth(tpm, open->gates.pin_index, open->auth->pin);
     if (rc == TSS2_RC_SUCCESS && open->protected)
