@@ -11,11 +11,11 @@ CLANG_FORMAT ?= clang-format
 CFLAGS ?= -O2 -g
 
 Q := $(if $(V),,@)
-PACKAGES := tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto p11-kit-1
+PACKAGES := tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto p11-kit-1 libassuan gpg-error
 DEPENDENCIES := $(filter-out clean setup check-format fix-format,$(or $(MAKECMDGOALS),all))
 ifneq ($(DEPENDENCIES),)
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PACKAGE_LIBS := $(shell pkg-config --libs tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto 2>/dev/null)
+PACKAGE_LIBS := $(shell pkg-config --libs tss2-esys tss2-mu tss2-rc tss2-tctildr libcrypto libassuan gpg-error 2>/dev/null)
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -33,7 +33,8 @@ VISIBILITY = -fvisibility=hidden
 not_product = $(filter-out %_test.c %_fuzz.c %_bench.c,$(wildcard $(1)))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-TOKEN_SOURCES := $(call not_product,token/*/*.c)
+TOKEN_SOURCES := $(filter-out token/cli/%,$(call not_product,token/*/*.c))
+SIGNET_SOURCES := $(call not_product,token/cli/*.c)
 EMULATOR_SOURCES := $(call not_product,emulator/*.c emulator/behaviour/*.c emulator/identity/*.c)
 CLI_SOURCES := $(call not_product,emulator/cli/*.c)
 COUNT_SOURCES := $(wildcard conformance/tcti/*.c)
@@ -41,6 +42,7 @@ API_HELPERS := $(call not_product,conformance/api/*.c)
 
 MODULE := $(BUILD)/signet-pkcs11.so
 EMULATOR := $(BUILD)/libtss2-tcti-signet.so.0
+SIGNET := $(BUILD)/signet
 SIGNET_TPM := $(BUILD)/signet-tpm
 COUNT_TCTI := $(BUILD)/libtss2-tcti-count.so.0
 UNIT_TESTS := $(patsubst %_test.c,$(BUILD)/test/%_test,$(wildcard token/*/*_test.c emulator/*_test.c emulator/*/*_test.c))
@@ -48,13 +50,13 @@ API_TESTS := $(patsubst conformance/api/%_test.c,$(BUILD)/conformance/%_test,\
 	$(wildcard conformance/api/*_test.c))
 BENCHES := $(patsubst conformance/bench/%_bench.c,$(BUILD)/bench/%_bench,\
 	$(wildcard conformance/bench/*_bench.c)) \
-	$(patsubst emulator/%_bench.c,$(BUILD)/bench/emulator/%_bench,$(wildcard emulator/*_bench.c))
+	$(patsubst %_bench.c,$(BUILD)/bench/%_bench,$(wildcard emulator/*_bench.c token/*/*_bench.c))
 FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard token/*/*_fuzz.c emulator/*_fuzz.c emulator/*/*_fuzz.c))
 
 .PHONY: all check check-format fix-format install uninstall clean bench fuzz asan tsan demo setup tests
 .SECONDARY:
 
-all: $(MODULE) $(EMULATOR) $(SIGNET_TPM)
+all: $(MODULE) $(EMULATOR) $(SIGNET) $(SIGNET_TPM)
 
 setup:
 	$(Q)scripts/setup
@@ -88,6 +90,10 @@ VERSION = $(shell awk '/define SIGNET_VERSION_M/ { v = v "." $$3 } END { print s
 	token/session/version.h)
 $(BUILD)/emulator/cli/main.o: CFLAGS += -DSIGNET_VERSION='"$(VERSION)"'
 $(BUILD)/emulator/cli/main.o: token/session/version.h
+
+$(SIGNET): $(call objects,$(SIGNET_SOURCES)) $(BUILD)/token.a
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(LINK) -pie -o $@ $^ $(PACKAGE_LIBS) -ldl -lpthread
 
 $(SIGNET_TPM): $(call objects,$(CLI_SOURCES)) $(BUILD)/emulator.a
 	$(if $(Q),@echo "  LINK  $@")
@@ -124,6 +130,10 @@ $(BUILD)/conformance/%_test: $(BUILD)/conformance/api/%_test.o $(call objects,$(
 	$(Q)$(LINK) -o $@ $^ -lcmocka -ldl -lpthread -lcrypto
 
 $(BUILD)/bench/emulator/%_bench: $(BUILD)/emulator/%_bench.o $(BUILD)/emulator.a
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
+
+$(BUILD)/bench/token/%_bench: $(BUILD)/token/%_bench.o $(BUILD)/token.a
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS)
 
@@ -191,7 +201,9 @@ install: all
 	install -m 755 $(EMULATOR) $(DESTDIR)$(libdir)/libtss2-tcti-signet.so.0
 	ln -sf libtss2-tcti-signet.so.0 $(DESTDIR)$(libdir)/libtss2-tcti-signet.so
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5
+	install -m 755 $(SIGNET) $(DESTDIR)$(bindir)/signet
 	install -m 755 $(SIGNET_TPM) $(DESTDIR)$(bindir)/signet-tpm
+	install -m 644 token/cli/signet.1 $(DESTDIR)$(mandir)/man1/signet.1
 	install -m 644 emulator/cli/signet-tpm.1 $(DESTDIR)$(mandir)/man1/signet-tpm.1
 	install -m 644 emulator/cli/signet-tpm-faults.5 $(DESTDIR)$(mandir)/man5/signet-tpm-faults.5
 	printf 'module: %s\n' $(libdir)/pkcs11/signet-pkcs11.so \
@@ -200,6 +212,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(libdir)/pkcs11/signet-pkcs11.so \
 		$(DESTDIR)$(libdir)/libtss2-tcti-signet.so* \
+		$(DESTDIR)$(bindir)/signet $(DESTDIR)$(mandir)/man1/signet.1 \
 		$(DESTDIR)$(bindir)/signet-tpm $(DESTDIR)$(mandir)/man1/signet-tpm.1 \
 		$(DESTDIR)$(mandir)/man5/signet-tpm-faults.5 \
 		$(DESTDIR)$(datadir)/p11-kit/modules/signet.module

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from harness import keys, modules, process, sanitize, tpm  # noqa: E402
 from harness.apache import Apache  # noqa: E402
 from harness.sandbox import Sandbox  # noqa: E402
+from harness.writable import Writable, nothing_left  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -155,6 +156,32 @@ def client(module, place, the_tpm, request):
     if not request.config.getoption("--keep"):
         sandbox.clean()
     assert not left, "left behind:\n" + "\n".join(left)
+
+
+@pytest.fixture(scope="module")
+def spare_tpm(request, tpm_kind, build, place):
+    """A TPM apart, whose NV tokens may fill."""
+    if tpm_kind == "none":
+        yield None
+        return
+    if tpm_kind == "device":
+        pytest.skip("tokens leave indexes in the NV, and a machine's own is not for tests")
+    started = tpm.start(tpm_kind, build, os.path.join(place, request.module.__name__))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def make_token(client, module, spare_tpm, fixtures, request):
+    """make_token(lines): a token that nobody has initialised, in the client's sandbox."""
+    yield lambda lines="": Writable(client, module, spare_tpm, fixtures, lines)
+    left = nothing_left(spare_tpm)
+    assert request.node.get_closest_marker("killed") or not left, left
+
+
+@pytest.fixture
+def token(make_token):
+    return make_token()
 
 
 @pytest.fixture(scope="session")

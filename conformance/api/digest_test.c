@@ -8,8 +8,10 @@ struct digest {
 };
 
 static const struct digest digests[] = {
-    {CKM_MD5, "MD5"},       {CKM_SHA_1, "SHA1"},    {CKM_SHA224, "SHA224"},
-    {CKM_SHA256, "SHA256"}, {CKM_SHA384, "SHA384"}, {CKM_SHA512, "SHA512"},
+    {CKM_MD5, "MD5"},           {CKM_SHA_1, "SHA1"},        {CKM_SHA224, "SHA224"},
+    {CKM_SHA256, "SHA256"},     {CKM_SHA384, "SHA384"},     {CKM_SHA512, "SHA512"},
+    {CKM_SHA3_224, "SHA3-224"}, {CKM_SHA3_256, "SHA3-256"}, {CKM_SHA3_384, "SHA3-384"},
+    {CKM_SHA3_512, "SHA3-512"},
 };
 
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;

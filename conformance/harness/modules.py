@@ -9,7 +9,24 @@ import re
 import shutil
 import subprocess
 
+import pytest
+
 from . import keys
+
+OWN_SCRIPT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "prepare", "signet"))
+
+
+def environment_of(said):
+    return dict(line.split("=", 1) for line in said.splitlines())
+
+
+def fresh_environment(script, directory, lines, env):
+    said = subprocess.run([script, "--fresh", directory, lines], env={**os.environ, **env},
+                          capture_output=True, text=True, check=False)
+    if said.returncode == 2:
+        pytest.skip(f"the module's tokens cannot have '{lines}'")
+    assert said.returncode == 0, said.stderr
+    return environment_of(said.stdout)
 
 
 class Signet:
@@ -41,6 +58,13 @@ class Signet:
     def pin(self, key):
         return key.pin
 
+    def fresh(self):
+        """The environment of a program that makes its tokens with api/fresh.h."""
+        return {"PKCS11_FRESH": OWN_SCRIPT, "FRESH_TPM": self.tpm.word}
+
+    def writable(self, directory, its_tpm, lines):
+        """The environment in which it shows one token that was never initialised."""
+        return fresh_environment(OWN_SCRIPT, directory, lines, {"FRESH_TPM": its_tpm.word})
 
     def apart(self, directory):
         """A copy of all that it needs, for a user who may not read the originals."""
@@ -79,7 +103,13 @@ class Foreign:
             [self.script, place, name, f"{file}.key", f"{file}.crt", self.PIN],
             env={**os.environ, "KEY_PASSPHRASE": key.pin}, check=True, capture_output=True,
             text=True).stdout
-        return dict(line.split("=", 1) for line in said.splitlines())
+        return environment_of(said)
 
     def pin(self, key):
         return self.PIN
+
+    def fresh(self):
+        return {"PKCS11_FRESH": self.script}
+
+    def writable(self, directory, _tpm, lines):
+        return fresh_environment(self.script, directory, lines, {})

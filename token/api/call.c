@@ -3,8 +3,7 @@
 #include "token/api/guard.h"
 #include "token/session/operation.h"
 
-/* Keeps a NULL with a length apart from nothing: the rooms below refuse it. */
-static struct view input(const CK_BYTE *data, CK_ULONG size)
+struct view call_input(const void *data, CK_ULONG size)
 {
     return (struct view){.data = data, .size = size};
 }
@@ -28,7 +27,7 @@ CK_RV call_once(CK_SESSION_HANDLE handle, enum operation_kind kind, const CK_BYT
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    rv = operation_once(session, kind, input(in, in_size), out, out_size);
+    rv = operation_once(session, kind, call_input(in, in_size), out, out_size);
     guard_leave(session->token);
     return rv;
 }
@@ -40,19 +39,19 @@ CK_RV call_update(CK_SESSION_HANDLE handle, enum operation_kind kind, const CK_B
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    rv = operation_update(session, kind, input(in, in_size));
+    rv = operation_update(session, kind, call_input(in, in_size));
     guard_leave(session->token);
     return rv;
 }
 
 CK_RV call_update_out(CK_SESSION_HANDLE handle, enum operation_kind kind, const CK_BYTE *in,
-                      CK_ULONG in_size, CK_ULONG *out_size)
+                      CK_ULONG in_size, CK_BYTE *out, CK_ULONG *out_size)
 {
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    rv = operation_update_out(session, kind, input(in, in_size), out_size);
+    rv = operation_update_out(session, kind, call_input(in, in_size), out, out_size);
     guard_leave(session->token);
     return rv;
 }

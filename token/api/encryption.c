@@ -15,8 +15,7 @@ CK_RV C_Encrypt(CK_SESSION_HANDLE session, unsigned char *in, unsigned long in_l
 CK_RV C_EncryptUpdate(CK_SESSION_HANDLE session, unsigned char *in, unsigned long in_len,
                       unsigned char *out, unsigned long *out_len)
 {
-    (void)out; /* asymmetric: all comes at the end */
-    return call_update_out(session, OPERATION_ENCRYPT, in, in_len, out_len);
+    return call_update_out(session, OPERATION_ENCRYPT, in, in_len, out, out_len);
 }
 
 CK_RV C_EncryptFinal(CK_SESSION_HANDLE session, unsigned char *out, unsigned long *out_len)

@@ -213,8 +213,27 @@ CK_RV guard_enter_slot(CK_SLOT_ID slot, struct token **ret_token)
     return CKR_OK;
 }
 
+void guard_pause(struct token *token)
+{
+    lock_release(token->lock);
+}
+
 /* The session is looked up again under its token's lock: it may have been closed
  * while this thread waited. */
+CK_RV guard_resume(CK_SESSION_HANDLE handle, struct token *token, struct session **ret_session)
+{
+    lock_take(token->lock);
+    struct module *module = guard_registry_take();
+    struct session *session = module ? module_session(module, handle) : NULL;
+    guard_registry_release();
+    if (!session || session->token != token) {
+        guard_leave(token);
+        return module ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
+    }
+    *ret_session = session;
+    return CKR_OK;
+}
+
 CK_RV guard_enter_session(CK_SESSION_HANDLE handle, struct session **ret_session)
 {
     CK_RV rv = enter();
@@ -227,16 +246,7 @@ CK_RV guard_enter_session(CK_SESSION_HANDLE handle, struct session **ret_session
     }
     struct token *token = session->token;
     pthread_mutex_unlock(&guard.registry);
-    lock_take(token->lock);
-    struct module *module = guard_registry_take();
-    session = module ? module_session(module, handle) : NULL;
-    guard_registry_release();
-    if (!session || session->token != token) {
-        guard_leave(token);
-        return module ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
-    }
-    *ret_session = session;
-    return CKR_OK;
+    return guard_resume(handle, token, ret_session);
 }
 
 void guard_leave(struct token *token)

@@ -24,6 +24,12 @@ CHECKED CK_RV guard_enter_slot(CK_SLOT_ID slot, struct token **ret_token);
 CHECKED CK_RV guard_enter_session(CK_SESSION_HANDLE handle, struct session **ret_session);
 void guard_leave(struct token *token);
 
+/* Between enter and leave of a session: lets go of the token's lock for what waits for
+ * a person; the token stays. Resuming looks the session up again: what fails has left. */
+void guard_pause(struct token *token);
+CHECKED CK_RV guard_resume(CK_SESSION_HANDLE handle, struct token *token,
+                           struct session **ret_session);
+
 /* Between enter and leave of a slot or session: the registry lock too, for what
  * changes the table of sessions. */
 struct module *guard_registry_take(void);

@@ -1,47 +1,71 @@
 /* PKCS#11 5.18: key management functions. */
-#include "token/api/call.h"
 #include "token/api/guard.h"
-#include "token/session/objects.h"
+#include "token/session/manage.h"
 
-/* No token of this version makes keys: each serves the one it was given. */
-static CK_RV no_mechanism(CK_SESSION_HANDLE session, bool arguments)
-{
-    return call_without_mechanism(session, arguments ? CKR_MECHANISM_INVALID : CKR_ARGUMENTS_BAD);
-}
-
-CK_RV C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *template,
+CK_RV C_GenerateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_ATTRIBUTE *template,
                     unsigned long count, CK_OBJECT_HANDLE *key)
 {
-    return no_mechanism(session, mechanism && key && (template || !count));
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = !mechanism || !key || (!template && count)
+             ? CKR_ARGUMENTS_BAD
+             : manage_generate(session, mechanism, template, count, key);
+    guard_leave(session->token);
+    return rv;
 }
 
-CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
                         CK_ATTRIBUTE *public_template, unsigned long public_count,
                         CK_ATTRIBUTE *private_template, unsigned long private_count,
                         CK_OBJECT_HANDLE *public_key, CK_OBJECT_HANDLE *private_key)
 {
-    return no_mechanism(session, mechanism && public_key && private_key &&
-                                     (public_template || !public_count) &&
-                                     (private_template || !private_count));
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = !mechanism || !public_key || !private_key || (!public_template && public_count) ||
+                 (!private_template && private_count)
+             ? CKR_ARGUMENTS_BAD
+             : manage_generate_pair(session, mechanism,
+                                    (struct manage_template){public_template, public_count},
+                                    (struct manage_template){private_template, private_count},
+                                    public_key, private_key);
+    guard_leave(session->token);
+    return rv;
 }
 
-CK_RV C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE wrapping_key,
+CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE wrapping_key,
                 CK_OBJECT_HANDLE key, unsigned char *wrapped_key, unsigned long *wrapped_key_len)
 {
-    (void)wrapping_key;
-    (void)key;
-    (void)wrapped_key;
-    return no_mechanism(session, mechanism && wrapped_key_len);
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = !mechanism || !wrapped_key_len
+             ? CKR_ARGUMENTS_BAD
+             : manage_wrap(session, mechanism, wrapping_key, key, wrapped_key, wrapped_key_len);
+    guard_leave(session->token);
+    return rv;
 }
 
-CK_RV C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
                   CK_OBJECT_HANDLE unwrapping_key, unsigned char *wrapped_key,
                   unsigned long wrapped_key_len, CK_ATTRIBUTE *template, unsigned long count,
                   CK_OBJECT_HANDLE *key)
 {
-    (void)unwrapping_key;
-    (void)wrapped_key_len;
-    return no_mechanism(session, mechanism && wrapped_key && key && (template || !count));
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = !mechanism || !wrapped_key || !key || (!template && count)
+             ? CKR_ARGUMENTS_BAD
+             : manage_unwrap(session, mechanism, unwrapping_key,
+                             view_of(wrapped_key, wrapped_key_len),
+                             (struct manage_template){template, count}, key);
+    guard_leave(session->token);
+    return rv;
 }
 
 CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base_key,
@@ -53,7 +77,8 @@ CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_H
         return rv;
     rv = !mechanism || !key || (!template && count)
              ? CKR_ARGUMENTS_BAD
-             : objects_derive(session, mechanism, base_key, template, count, key);
+             : manage_derive(session, mechanism, base_key,
+                             (struct manage_template){template, count}, key);
     guard_leave(session->token);
     return rv;
 }

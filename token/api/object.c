@@ -61,13 +61,7 @@ CK_RV C_GetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, CK_
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    const struct object *found = token_object(session->token, object);
-    if (!found)
-        rv = CKR_OBJECT_HANDLE_INVALID;
-    else if (!template || !count)
-        rv = CKR_ARGUMENTS_BAD;
-    else
-        rv = object_get(found, template, count);
+    rv = !template || !count ? CKR_ARGUMENTS_BAD : objects_read(session, object, template, count);
     guard_leave(session->token);
     return rv;
 }

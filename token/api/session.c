@@ -2,7 +2,9 @@
 #include "token/api/call.h"
 #include "token/api/guard.h"
 #include "token/session/operation.h"
+#include "token/session/pin_login.h"
 #include "token/session/search.h"
+#include "token/session/state.h"
 
 CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                     CK_SESSION_HANDLE *session)
@@ -17,6 +19,8 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
         rv = CKR_ARGUMENTS_BAD;
     else if (!(flags & CKF_SERIAL_SESSION))
         rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+    else if (!(flags & CKF_RW_SESSION) && token->login == TOKEN_SO)
+        rv = CKR_SESSION_READ_WRITE_SO_EXISTS;
     /* Read/write sessions of a write-protected token open: OpenSSH insists. */
     if (rv == CKR_OK) {
         struct module *module = guard_registry_take();
@@ -86,34 +90,56 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE handle, CK_SESSION_INFO *info)
     return info ? CKR_OK : CKR_ARGUMENTS_BAD;
 }
 
-/* Digests run in the library; their state has no form outside yet. */
 CK_RV C_GetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsigned long *state_len)
 {
-    (void)state;
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    bool active = false;
-    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
-        active |= operation_is_active(session, kind);
+    rv = state_save(session, state, state_len);
     guard_leave(session->token);
-    if (!state_len)
-        return CKR_ARGUMENTS_BAD;
-    return active ? CKR_STATE_UNSAVEABLE : CKR_OPERATION_NOT_INITIALIZED;
+    return rv;
 }
 
 CK_RV C_SetOperationState(CK_SESSION_HANDLE handle, unsigned char *state, unsigned long state_len,
                           CK_OBJECT_HANDLE encryption_key, CK_OBJECT_HANDLE authentication_key)
 {
-    (void)encryption_key;
-    (void)authentication_key;
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
+    if (!state || !state_len)
+        rv = CKR_ARGUMENTS_BAD;
+    else if (encryption_key || authentication_key)
+        rv = CKR_KEY_NOT_NEEDED; /* only digests are saved */
+    else
+        rv = state_restore(session, call_input(state, state_len));
     guard_leave(session->token);
-    return state && state_len ? CKR_SAVED_STATE_INVALID : CKR_ARGUMENTS_BAD;
+    return rv;
+}
+
+/* Instead of the application the token's own source of PINs is asked, without the
+ * token's lock: a user takes his time. Leaves what was entered. */
+static CK_RV login_from_source(CK_SESSION_HANDLE handle, CK_USER_TYPE user, struct session *session)
+{
+    struct secret *pin CLEANUP(secret_cleanup) = NULL;
+    struct token *token = session->token;
+    struct pin_request request;
+    CK_RV rv = session_check_login(session, user);
+    if (rv == CKR_OK)
+        rv = pin_login_request(token, user, &request);
+    if (rv != CKR_OK) {
+        guard_leave(token);
+        return rv;
+    }
+    guard_pause(token);
+    CK_RV asked = pin_login_ask(&request, &pin);
+    rv = guard_resume(handle, token, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = asked == CKR_OK ? pin_login(session, user, secret_view(pin)) : asked;
+    guard_leave(token);
+    return rv;
 }
 
 CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
@@ -123,13 +149,11 @@ CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    /* NULL would ask for a PIN pad, which this token has not. */
-    if (user > CKU_CONTEXT_SPECIFIC)
-        rv = CKR_USER_TYPE_INVALID;
-    else if (!pin)
-        rv = CKR_ARGUMENTS_BAD;
-    else
-        rv = token_login(session->token, user, view_of(pin, pin_len));
+    if (user <= CKU_CONTEXT_SPECIFIC && !pin && !pin_len)
+        return login_from_source(handle, user, session);
+    rv = user > CKU_CONTEXT_SPECIFIC ? CKR_USER_TYPE_INVALID
+         : pin                       ? session_login(session, user, view_of(pin, pin_len))
+                                     : (CK_RV)CKR_ARGUMENTS_BAD;
     guard_leave(session->token);
     return rv;
 }
@@ -137,9 +161,10 @@ CK_RV C_Login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, unsigned char *pin,
 CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *pin,
                   unsigned long pin_len, unsigned char *username, unsigned long username_len)
 {
-    /* One user, without a name. */
-    if (!username && username_len)
-        return call_without_mechanism(session, CKR_ARGUMENTS_BAD);
+    /* Users without names; who gives one means somebody else. */
+    if (username_len)
+        return call_without_mechanism(session,
+                                      username ? CKR_USER_TYPE_INVALID : CKR_ARGUMENTS_BAD);
     return C_Login(session, user, pin, pin_len);
 }
 
@@ -149,25 +174,25 @@ CK_RV C_Logout(CK_SESSION_HANDLE handle)
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
+    bool was_private = token_needs_login(session->token);
     rv = token_logout(session->token);
+    if (rv == CKR_OK && was_private) {
+        struct module *module = guard_registry_take();
+        if (module)
+            module_end_private(module, session->token);
+        guard_registry_release();
+    }
     guard_leave(session->token);
     return rv;
 }
 
 CK_RV C_SessionCancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
 {
-    static const CK_FLAGS flag_of[OPERATION_KINDS] = {
-        [OPERATION_ENCRYPT] = CKF_ENCRYPT, [OPERATION_DECRYPT] = CKF_DECRYPT,
-        [OPERATION_DIGEST] = CKF_DIGEST,   [OPERATION_SIGN] = CKF_SIGN,
-        [OPERATION_VERIFY] = CKF_VERIFY,
-    };
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
-        if (flags & flag_of[kind])
-            operation_cancel(session, kind);
+    operation_cancel_flagged(session, flags);
     if (flags & CKF_FIND_OBJECTS)
         search_end(&session->search);
     guard_leave(session->token);

@@ -24,16 +24,11 @@ CK_RV C_SignFinal(CK_SESSION_HANDLE session, unsigned char *signature, unsigned 
 
 CK_RV C_SignRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
-    (void)key;
-    return call_without_mechanism(session, mechanism ? CKR_MECHANISM_INVALID : CKR_ARGUMENTS_BAD);
+    return call_init(session, OPERATION_SIGN_RECOVER, mechanism, key);
 }
 
 CK_RV C_SignRecover(CK_SESSION_HANDLE session, unsigned char *data, unsigned long data_len,
                     unsigned char *signature, unsigned long *signature_len)
 {
-    (void)data;
-    (void)data_len;
-    (void)signature;
-    (void)signature_len;
-    return call_without_mechanism(session, CKR_OPERATION_NOT_INITIALIZED);
+    return call_once(session, OPERATION_SIGN_RECOVER, data, data_len, signature, signature_len);
 }

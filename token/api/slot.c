@@ -81,35 +81,46 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_I
     return rv;
 }
 
+/* NULL keeps apart from empty: it asks for the token's own source of PINs. */
+static struct view pin_view(const unsigned char *pin, unsigned long size)
+{
+    return (struct view){.data = pin, .size = size};
+}
+
 CK_RV C_InitToken(CK_SLOT_ID slot, unsigned char *pin, unsigned long pin_len, unsigned char *label)
 {
     struct token *token;
     CK_RV rv = guard_enter_slot(slot, &token);
     if (rv != CKR_OK)
         return rv;
+    rv = !label || (!pin && pin_len)
+             ? CKR_ARGUMENTS_BAD
+             : token_initialise(token, pin_view(pin, pin_len), view_of(label, 32));
     guard_leave(token);
-    return !label || (!pin && pin_len) ? CKR_ARGUMENTS_BAD : CKR_TOKEN_WRITE_PROTECTED;
+    return rv;
 }
 
-static CK_RV pin_is_fixed(CK_SESSION_HANDLE handle, const void *pin, CK_ULONG pin_len)
+CK_RV C_InitPIN(CK_SESSION_HANDLE handle, unsigned char *pin, unsigned long pin_len)
 {
     struct session *session;
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
+    rv = !pin && pin_len ? CKR_ARGUMENTS_BAD : session_init_pin(session, pin_view(pin, pin_len));
     guard_leave(session->token);
-    return !pin && pin_len ? CKR_ARGUMENTS_BAD : CKR_TOKEN_WRITE_PROTECTED;
+    return rv;
 }
 
-CK_RV C_InitPIN(CK_SESSION_HANDLE session, unsigned char *pin, unsigned long pin_len)
-{
-    return pin_is_fixed(session, pin, pin_len);
-}
-
-CK_RV C_SetPIN(CK_SESSION_HANDLE session, unsigned char *old_pin, unsigned long old_len,
+CK_RV C_SetPIN(CK_SESSION_HANDLE handle, unsigned char *old_pin, unsigned long old_len,
                unsigned char *new_pin, unsigned long new_len)
 {
-    if ((!old_pin && old_len) || (!new_pin && new_len))
-        return pin_is_fixed(session, NULL, 1);
-    return pin_is_fixed(session, new_pin, new_len);
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = (!old_pin && old_len) || (!new_pin && new_len)
+             ? CKR_ARGUMENTS_BAD
+             : session_set_pin(session, pin_view(old_pin, old_len), pin_view(new_pin, new_len));
+    guard_leave(session->token);
+    return rv;
 }

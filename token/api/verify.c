@@ -15,8 +15,8 @@ CK_RV C_Verify(CK_SESSION_HANDLE handle, unsigned char *data, unsigned long data
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    rv = operation_verify(session, (struct view){data, data_len},
-                          (struct view){signature, signature_len});
+    rv =
+        operation_verify(session, call_input(data, data_len), call_input(signature, signature_len));
     guard_leave(session->token);
     return rv;
 }
@@ -32,23 +32,18 @@ CK_RV C_VerifyFinal(CK_SESSION_HANDLE handle, unsigned char *signature, unsigned
     CK_RV rv = guard_enter_session(handle, &session);
     if (rv != CKR_OK)
         return rv;
-    rv = operation_verify_finish(session, (struct view){signature, signature_len});
+    rv = operation_verify_finish(session, call_input(signature, signature_len));
     guard_leave(session->token);
     return rv;
 }
 
 CK_RV C_VerifyRecoverInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
-    (void)key;
-    return call_without_mechanism(session, mechanism ? CKR_MECHANISM_INVALID : CKR_ARGUMENTS_BAD);
+    return call_init(session, OPERATION_VERIFY_RECOVER, mechanism, key);
 }
 
 CK_RV C_VerifyRecover(CK_SESSION_HANDLE session, unsigned char *signature,
                       unsigned long signature_len, unsigned char *data, unsigned long *data_len)
 {
-    (void)signature;
-    (void)signature_len;
-    (void)data;
-    (void)data_len;
-    return call_without_mechanism(session, CKR_OPERATION_NOT_INITIALIZED);
+    return call_once(session, OPERATION_VERIFY_RECOVER, signature, signature_len, data, data_len);
 }

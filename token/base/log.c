@@ -17,6 +17,11 @@ static struct {
     _Atomic int file;  /* descriptor; -1: syslog */
 } sink = {.level = LOG_OFF, .file = STDERR_FILENO};
 
+static struct {
+    log_listener listener;
+    void *context;
+} ear;
+
 static const char *const level_names[] = {"off", "error", "warning", "info", "debug"};
 
 bool log_level_parse(const char *word, enum log_level *ret_level)
@@ -64,9 +69,25 @@ void log_close(void)
         close(file);
 }
 
-bool log_enabled(enum log_level level)
+void log_listen(log_listener listener, void *context)
+{
+    ear.context = context;
+    ear.listener = listener;
+}
+
+static bool is_heard(enum log_level level)
+{
+    return ear.listener && level != LOG_OFF && level <= LOG_LEVEL_WARNING;
+}
+
+static bool is_written(enum log_level level)
 {
     return level != LOG_OFF && (int)level <= sink.level;
+}
+
+bool log_enabled(enum log_level level)
+{
+    return is_written(level) || is_heard(level);
 }
 
 static int syslog_priority(enum log_level level)
@@ -104,6 +125,10 @@ void log_line(enum log_level level, const char *room, const char *format, ...)
     for (size_t i = head; i < size; i++)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = '?';
+    if (is_heard(level))
+        ear.listener(ear.context, line + head);
+    if (!is_written(level))
+        return;
     int file = sink.file;
     if (file < 0) {
         syslog(syslog_priority(level) | LOG_AUTHPRIV, "%s", line + head);

@@ -18,6 +18,11 @@ bool log_level_parse(const char *word, enum log_level *ret_level);
 bool log_open(const char *target, enum log_level level);
 void log_close(void);
 
+/* Also gives each error and warning to `listener`, without time, process and level,
+ * wherever the log goes; NULL ends that. For a program of one thread. */
+typedef void (*log_listener)(void *context, const char *text);
+void log_listen(log_listener listener, void *context);
+
 /* True if a line of this level would be written: lets callers spare the work. */
 bool log_enabled(enum log_level level);
 

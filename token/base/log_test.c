@@ -179,6 +179,28 @@ static void closing_the_error_streams_log_leaves_the_stream_open(UNUSED void **s
 
 #define log_test(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
+static void keep_last(void *context, const char *text)
+{
+    snprintf(context, 100, "%s", text);
+}
+
+static void a_listener_hears_errors_and_warnings_whatever_is_written(UNUSED void **state)
+{
+    char last[100] = "";
+    log_close();
+    log_listen(keep_last, last);
+    log_line(LOG_LEVEL_WARNING, "test", "number %d\n", 1);
+    assert_string_equal(last, "number 1?");
+    log_line(LOG_LEVEL_ERROR, "test", "number 2");
+    assert_string_equal(last, "number 2");
+    log_line(LOG_LEVEL_INFO, "test", "number 3");
+    assert_string_equal(last, "number 2");
+    log_listen(NULL, NULL);
+    log_line(LOG_LEVEL_ERROR, "test", "number 4");
+    assert_string_equal(last, "number 2");
+    assert_false(log_enabled(LOG_LEVEL_ERROR));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +215,7 @@ int main(void)
         log_test(a_pipe_does_not_stop_the_program),
         log_test(without_a_target_it_is_off),
         log_test(closing_the_error_streams_log_leaves_the_stream_open),
+        cmocka_unit_test(a_listener_hears_errors_and_warnings_whatever_is_written),
     };
     return in_directory(tests);
 }

@@ -67,5 +67,7 @@ size_t public_key_block_size(const struct public_key *key)
 {
     if (key->algorithm == KEY_ALGORITHM_EC)
         return 2 * public_key_coordinate_size(key);
+    if (key->algorithm == KEY_ALGORITHM_EDWARDS)
+        return 2 * (key->bits / 8 + 1);
     return key->modulus.size;
 }

@@ -51,8 +51,8 @@ CHECKED CK_RV public_key_copy(struct public_key *key, const struct public_key *f
 void public_key_clear(struct public_key *key);
 void certificate_clear(struct certificate *certificate);
 
-/* Bytes of a signature by this key: the modulus, or r and s; also the largest
- * plaintext or ciphertext of one RSA block. */
+/* Bytes of a signature by this key: the modulus, r and s, or R and S; also the
+ * largest plaintext or ciphertext of one RSA block. 0 for keys that do not sign. */
 size_t public_key_block_size(const struct public_key *key);
 
 /* Bytes of one coordinate of an EC key's curve; 0 for other keys. */

@@ -35,6 +35,16 @@ struct view secret_view(const struct secret *secret)
     return secret ? view_of(secret->value, secret->size) : (struct view){0};
 }
 
+bool secret_views_equal(struct view a, struct view b)
+{
+    volatile uint8_t difference = 0;
+    if (a.size != b.size)
+        return false;
+    for (size_t i = 0; i < a.size; i++)
+        difference |= a.data[i] ^ b.data[i];
+    return difference == 0;
+}
+
 void secret_free(struct secret *secret)
 {
     if (!secret)

@@ -85,6 +85,16 @@ static void the_bytes_in_a_forked_child_are_zero(UNUSED void **state)
     assert_int_equal(status, 0);
 }
 
+static void secrets_are_equal_when_size_and_content_are(UNUSED void **state)
+{
+    assert_true(secret_views_equal(view_string("1234"), view_string("1234")));
+    assert_true(secret_views_equal(view_string(""), (struct view){0}));
+    assert_false(secret_views_equal(view_string("1234"), view_string("1235")));
+    assert_false(secret_views_equal(view_string("1234"), view_string("2234")));
+    assert_false(secret_views_equal(view_string("1234"), view_string("123")));
+    assert_false(secret_views_equal(view_string(""), view_string("1")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +103,7 @@ int main(void)
         cmocka_unit_test(no_secret_is_empty_and_may_be_freed),
         cmocka_unit_test(the_size_has_a_limit),
         cmocka_unit_test(cleaning_up_nulls_the_pointer),
+        cmocka_unit_test(secrets_are_equal_when_size_and_content_are),
         cmocka_unit_test(a_forked_child_finds_nothing),
         cmocka_unit_test(the_bytes_in_a_forked_child_are_zero),
     };

@@ -12,6 +12,9 @@ enum cipher {
     CIPHER_AES_GCM,
 };
 
+/* Longer ones OpenSSL does not take. */
+#define CIPHER_GCM_MAX_IV_SIZE 128
+
 /* iv: the whole initial block (CBC, CTR) or nonce (GCM); associated and tag_size
  * (4 to 16 bytes) for GCM. All borrowed until crypto_cipher_new returns. */
 struct cipher_parameters {

@@ -1,22 +1,12 @@
 #include "token/crypto/test_support.h"
 
-/* A loadable key of a TPM that is long gone. */
-static const char tss2_pem[] = "-----BEGIN TSS2 PRIVATE KEY-----\n"
-                               "MIHwBgZngQUKAQOgAwEBAQIEQAAAAQRYAFYAIwALAAYAcgAAABAAEAADABAAIOFo\n"
-                               "EIhuidQNRECRcj2okZkdHM4Fx8lHYBtb8D6VRN+OACBUOfXhZB6YkGtZX3Det8+S\n"
-                               "+akPluA05k+Rkjk3zejX2ASBgAB+ACAORttQxQ/55ZL9Dkf5OiwXMRzNrd8EOVxB\n"
-                               "abOOcMuiwAAQoB2mFTx042zx/jlgevl+ZNPoH3Hx2d/6zKVmKHJab5hdvdccEKE9\n"
-                               "PgVpDnJilN5vqRHXKNIb5SmzICv0MrnI+jf0cOULapa/OBgEM0DjH/7lq2xMlWGa\n"
-                               "aXT0\n"
-                               "-----END TSS2 PRIVATE KEY-----\n";
-
 static int make_files(void **state)
 {
     if (enter_directory(state) != 0)
         return -1;
     run("openssl genpkey -algorithm EC -pkeyopt group:P-256 -out ec.key");
     run("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.key");
-    run("openssl genpkey -algorithm ED25519 -out ed.key");
+    run("openssl genpkey -algorithm RSA-PSS -out pss.key");
     run("printf '[req]\\ndistinguished_name=n\\n[n]\\n' >req.cnf");
     run("openssl req -config req.cnf -new -x509 -key ec.key -subj /CN=ec -out ec.crt");
     run("openssl req -config req.cnf -new -x509 -key rsa.key -subj /CN=rsa -out rsa.crt");
@@ -279,7 +269,7 @@ static void files_that_are_nothing_are_named_for_what_they_are(UNUSED void **sta
            CKR_DATA_INVALID, "only DH PARAMETERS");
     refuse(view_string("-----BEGIN OPENSSH PRIVATE KEY-----\n-----END OPENSSH PRIVATE KEY-----\n"),
            NULL, CKR_DATA_INVALID, "ssh-keygen -p -m PKCS8");
-    refuse_file("ed.key", NULL, CKR_DATA_INVALID, "ED25519");
+    refuse_file("pss.key", NULL, CKR_DATA_INVALID, "rsassaPss");
 }
 
 static void damaged_pem_is_told_with_its_line(UNUSED void **state)

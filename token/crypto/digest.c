@@ -57,6 +57,23 @@ void crypto_digest_free(struct crypto_digest *digest)
     free(digest);
 }
 
+CK_RV crypto_digest_copy(const struct crypto_digest *digest, struct crypto_digest **ret_copy)
+{
+    KEEP_ERROR_QUEUE;
+    if (digest->finished)
+        return CKR_FUNCTION_FAILED;
+    struct crypto_digest *copy = calloc(1, sizeof(*copy));
+    if (!copy)
+        return CKR_HOST_MEMORY;
+    copy->context = EVP_MD_CTX_new();
+    if (!copy->context || EVP_MD_CTX_copy_ex(copy->context, digest->context) != 1) {
+        crypto_digest_free(copy);
+        return CKR_HOST_MEMORY;
+    }
+    *ret_copy = copy;
+    return CKR_OK;
+}
+
 CK_RV crypto_hash(enum hash hash, struct view data, uint8_t out[HASH_MAX_SIZE])
 {
     KEEP_ERROR_QUEUE;

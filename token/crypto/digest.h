@@ -16,6 +16,11 @@ CHECKED CK_RV crypto_digest_update(struct crypto_digest *digest, struct view dat
 CHECKED CK_RV crypto_digest_finish(struct crypto_digest *digest, uint8_t out[HASH_MAX_SIZE]);
 void crypto_digest_free(struct crypto_digest *digest);
 
+/* A second digest in the state of the first, to go on with on its own.
+ * CKR_FUNCTION_FAILED for one that ended. */
+CHECKED CK_RV crypto_digest_copy(const struct crypto_digest *digest,
+                                 struct crypto_digest **ret_copy);
+
 /* One call: hash_size(hash) bytes to `out`. */
 CHECKED CK_RV crypto_hash(enum hash hash, struct view data, uint8_t out[HASH_MAX_SIZE]);
 

@@ -23,7 +23,7 @@ struct crypto_key {
 };
 
 /* A key around `pkey`, which is taken over on success. CKR_KEY_TYPE_INCONSISTENT
- * for what is neither RSA nor on a known curve. */
+ * for what is neither RSA nor on a curve of curve.h. */
 CHECKED CK_RV crypto_key_take(OSSL_LIB_CTX *context, EVP_PKEY *pkey, bool foreign,
                               struct crypto_key **ret_key);
 

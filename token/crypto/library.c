@@ -8,7 +8,7 @@
 
 #include "token/crypto/openssl.h"
 
-#define HASH_COUNT (HASH_SHA512 + 1)
+#define HASH_COUNT (HASH_SHA3_512 + 1)
 
 struct library {
     OSSL_LIB_CTX *context;
@@ -17,8 +17,9 @@ struct library {
 };
 
 static const char *const hash_names[HASH_COUNT] = {
-    [HASH_SHA1] = "SHA1",       [HASH_SHA224] = "SHA2-224", [HASH_SHA256] = "SHA2-256",
-    [HASH_SHA384] = "SHA2-384", [HASH_SHA512] = "SHA2-512",
+    [HASH_SHA1] = "SHA1",         [HASH_SHA224] = "SHA2-224",   [HASH_SHA256] = "SHA2-256",
+    [HASH_SHA384] = "SHA2-384",   [HASH_SHA512] = "SHA2-512",   [HASH_SHA3_224] = "SHA3-224",
+    [HASH_SHA3_256] = "SHA3-256", [HASH_SHA3_384] = "SHA3-384", [HASH_SHA3_512] = "SHA3-512",
 };
 
 /* Never freed: a thread that used the context and ends after it was freed would

@@ -2,9 +2,16 @@
 
 #include <openssl/crypto.h>
 
+#include "token/crypto/cipher.h"
+#include "token/crypto/mac.h"
 #include "token/crypto/test_support.h"
 
 #define THREADS 8
+
+/* 512 bits of no modulus. */
+#define UNFIT_NUMBER                                                                               \
+    "ff000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000" \
+    "0000000000000000000000000000000000000005"
 
 static const struct scheme ecdsa = {.kind = SCHEME_ECDSA};
 
@@ -21,9 +28,73 @@ static int make_files(void **state)
     return 0;
 }
 
+static void use_ciphers(void)
+{
+    uint8_t key[CRYPTO_SEAL_KEY_SIZE] = {1};
+    const struct view with = view_of(key, sizeof(key)), text = view_string("sixteen bytes ..");
+    const struct hkdf hkdf = {.hash = HASH_SHA3_256, .extract = true, .expand = true};
+    struct bytes sealed = {0}, plain = {0}, wrapped = {0}, derived = {0}, code = {0};
+    struct crypto_mac *mac = NULL;
+    assert_int_equal(crypto_seal(with, text, text, &sealed), CKR_OK);
+    assert_int_equal(crypto_unseal(with, text, bytes_view(&sealed), &plain), CKR_OK);
+    assert_int_equal(crypto_wrap(with, true, text, &wrapped), CKR_OK);
+    assert_int_equal(crypto_hkdf(&hkdf, text, 100, &derived), CKR_OK);
+    assert_int_equal(crypto_mac_new(HASH_NONE, with, &mac), CKR_OK);
+    assert_int_equal(crypto_mac_finish(mac, &code), CKR_OK);
+    crypto_mac_free(mac);
+    bytes_free(&sealed);
+    bytes_free(&plain);
+    bytes_free(&wrapped);
+    bytes_free(&derived);
+    bytes_free(&code);
+}
+
+static void use_new_key(enum key_algorithm algorithm, const char *parameters)
+{
+    struct key_spec spec = {.algorithm = algorithm, .bits = 1024, .curve = from_hex(parameters)};
+    struct private_parts parts = {0};
+    struct crypto_key *key = NULL, *again = NULL;
+    struct public_key public = {0};
+    struct bytes der = {0}, private = {0}, secret = {0};
+    assert_int_equal(crypto_key_generate(&spec, &key), CKR_OK);
+    assert_int_equal(crypto_key_to_pkcs8(key, &der), CKR_OK);
+    assert_int_equal(crypto_key_to_parts(key, &parts), CKR_OK);
+    if (algorithm == KEY_ALGORITHM_RSA) {
+        bytes_free(&parts.prime_1);
+        bytes_free(&parts.prime_2);
+        bytes_free(&parts.exponent_1);
+        bytes_free(&parts.exponent_2);
+        bytes_free(&parts.coefficient);
+    }
+    assert_int_equal(crypto_key_from_parts(&parts, &again), CKR_OK);
+    assert_int_equal(crypto_key_public(again, &public), CKR_OK);
+    if (algorithm == KEY_ALGORITHM_RSA || algorithm == KEY_ALGORITHM_EC)
+        assert_int_equal(crypto_tpm_duplicate(&public, view_string("name"), view_string("secret"),
+                                              &private, &secret),
+                         CKR_OK);
+    crypto_key_free(key);
+    crypto_key_free(again);
+    public_key_clear(&public);
+    private_parts_clear(&parts);
+    key_spec_clear(&spec);
+    bytes_free(&der);
+    bytes_free(&private);
+    bytes_free(&secret);
+}
+
+static void use_new_keys(void)
+{
+    use_new_key(KEY_ALGORITHM_RSA, "");
+    use_new_key(KEY_ALGORITHM_EC, "06082a8648ce3d030107");
+    use_new_key(KEY_ALGORITHM_EDWARDS, "06032b6570");
+    use_new_key(KEY_ALGORITHM_MONTGOMERY, "06032b656e");
+}
+
 /* A bit of everything that this room does. */
 static void use_everything(void)
 {
+    use_ciphers();
+    use_new_keys();
     static const char *const files[] = {"ec.key", "ec.crt", "ec.p12", "pkcs8.key",
                                         "traditional.key"};
     uint8_t digest[HASH_MAX_SIZE];
@@ -68,6 +139,15 @@ static void fail_at_everything(void)
     assert_int_equal(crypto_key_public(key, &public), CKR_OK);
     assert_int_equal(crypto_verify(&public, &ecdsa, view_of(zeros, 32), view_of(zeros, 64)),
                      CKR_SIGNATURE_INVALID);
+    assert_int_equal(crypto_unseal(view_of(zeros, 32), view_of(zeros, 1), view_of(zeros, 40), &out),
+                     CKR_DATA_INVALID);
+    assert_int_equal(crypto_unwrap(view_of(zeros, 32), true, view_of(zeros, 40), &out),
+                     CKR_WRAPPED_KEY_INVALID);
+    struct private_parts parts = {.algorithm = KEY_ALGORITHM_RSA,
+                                  .modulus = from_hex(UNFIT_NUMBER),
+                                  .private_exponent = from_hex("0abcdef1")};
+    assert_int_equal(crypto_key_from_parts(&parts, &key), CKR_ATTRIBUTE_VALUE_INVALID);
+    private_parts_clear(&parts);
     public.point.data[1] ^= 1;
     assert_int_equal(crypto_point_decode(&public, bytes_view(&public.point), &out),
                      CKR_MECHANISM_PARAM_INVALID);

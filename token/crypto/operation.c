@@ -3,16 +3,14 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
 #include "token/crypto/curve.h"
 #include "token/crypto/der.h"
 
 OPENSSL_DROP(OSSL_PARAM, OSSL_PARAM_free)
-OPENSSL_DROP(OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
 
-static CK_RV key_from_parameters(const char *type, OSSL_PARAM_BLD *builder, EVP_PKEY **ret_pkey)
+CK_RV operation_build(const char *type, int selection, OSSL_PARAM_BLD *builder, EVP_PKEY **ret_pkey)
 {
     CLEANUP(OSSL_PARAM_drop) OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
     CLEANUP(EVP_PKEY_CTX_drop)
@@ -20,7 +18,7 @@ static CK_RV key_from_parameters(const char *type, OSSL_PARAM_BLD *builder, EVP_
     EVP_PKEY *pkey = NULL;
     if (!parameters || !maker || EVP_PKEY_fromdata_init(maker) != 1)
         return CKR_HOST_MEMORY;
-    if (EVP_PKEY_fromdata(maker, &pkey, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+    if (EVP_PKEY_fromdata(maker, &pkey, selection, parameters) != 1)
         return CKR_FUNCTION_FAILED;
     *ret_pkey = pkey;
     return CKR_OK;
@@ -37,12 +35,12 @@ static CK_RV rsa_key(const struct public_key *key, EVP_PKEY **ret_pkey)
         !OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) ||
         !OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent))
         return CKR_HOST_MEMORY;
-    return key_from_parameters("RSA", builder, ret_pkey);
+    return operation_build("RSA", EVP_PKEY_PUBLIC_KEY, builder, ret_pkey);
 }
 
 static CK_RV ec_key(const struct public_key *key, EVP_PKEY **ret_pkey)
 {
-    const struct curve *curve = curve_by_oid(bytes_view(&key->curve));
+    const struct curve *curve = curve_by_oid(KEY_ALGORITHM_EC, bytes_view(&key->curve));
     if (!curve)
         return CKR_FUNCTION_FAILED;
     CLEANUP(OSSL_PARAM_BLD_drop) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
@@ -51,7 +49,20 @@ static CK_RV ec_key(const struct public_key *key, EVP_PKEY **ret_pkey)
         !OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, key->point.data,
                                           key->point.size))
         return CKR_HOST_MEMORY;
-    return key_from_parameters("EC", builder, ret_pkey);
+    return operation_build("EC", EVP_PKEY_PUBLIC_KEY, builder, ret_pkey);
+}
+
+static CK_RV raw_key(const struct public_key *key, EVP_PKEY **ret_pkey)
+{
+    const struct curve *curve = curve_by_oid(key->algorithm, bytes_view(&key->curve));
+    if (!curve)
+        return CKR_FUNCTION_FAILED;
+    EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key_ex(crypto_context(), curve->name, NULL,
+                                                    key->point.data, key->point.size);
+    if (!pkey)
+        return CKR_FUNCTION_FAILED;
+    *ret_pkey = pkey;
+    return CKR_OK;
 }
 
 CK_RV operation_key(const struct public_key *key, EVP_PKEY **ret_pkey)
@@ -63,6 +74,9 @@ CK_RV operation_key(const struct public_key *key, EVP_PKEY **ret_pkey)
         return rsa_key(key, ret_pkey);
     case KEY_ALGORITHM_EC:
         return ec_key(key, ret_pkey);
+    case KEY_ALGORITHM_EDWARDS:
+    case KEY_ALGORITHM_MONTGOMERY:
+        return raw_key(key, ret_pkey);
     default:
         return CKR_KEY_TYPE_INCONSISTENT;
     }
@@ -172,6 +186,8 @@ CK_RV operation_check_signed(const struct public_key *key, const struct scheme *
     if (scheme->kind == SCHEME_ECDSA)
         return key->algorithm == KEY_ALGORITHM_EC ? check_ecdsa(scheme, input)
                                                   : CKR_KEY_TYPE_INCONSISTENT;
+    if (scheme->kind == SCHEME_EDDSA)
+        return key->algorithm == KEY_ALGORITHM_EDWARDS ? CKR_OK : CKR_KEY_TYPE_INCONSISTENT;
     if (key->algorithm != KEY_ALGORITHM_RSA)
         return CKR_KEY_TYPE_INCONSISTENT;
     switch (scheme->kind) {

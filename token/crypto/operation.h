@@ -3,12 +3,21 @@
 #ifndef SIGNET_CRYPTO_OPERATION_H
 #define SIGNET_CRYPTO_OPERATION_H
 
+#include <openssl/param_build.h>
+
 #include "token/base/public_key.h"
 #include "token/base/scheme.h"
 #include "token/crypto/openssl.h"
 
 /* Room for any ECDSA signature in DER. */
 #define ECDSA_MAX_DER_SIZE 160
+
+OPENSSL_DROP(OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
+
+/* A key of this type from its numbers, with `selection` EVP_PKEY_PUBLIC_KEY or
+ * EVP_PKEY_KEYPAIR. CKR_FUNCTION_FAILED if OpenSSL refuses them. */
+CHECKED CK_RV operation_build(const char *type, int selection, OSSL_PARAM_BLD *builder,
+                              EVP_PKEY **ret_pkey);
 
 /* The key as OpenSSL's object; CKR_FUNCTION_FAILED if OpenSSL refuses it, such as
  * a point that is not on the curve. */

@@ -6,6 +6,8 @@
 #include <openssl/crypto.h>
 
 #define LABEL_MAX_SIZE 64
+#define LINE_BYTES 48 /* 64 characters */
+#define PEM_MAX_SIZE (16 * 1024 * 1024)
 
 static const char begin_guard[] = "-----BEGIN ", end_guard[] = "-----END ", dashes[] = "-----";
 
@@ -233,4 +235,61 @@ CK_RV pem_decode(const struct pem_block *block, struct bytes *ret_content,
     *ret_content = exact;
     *ret_encryption = encryption;
     return CKR_OK;
+}
+
+/* Three bytes, or what is left of them, as four characters. */
+static void base64_group(struct view in, char out[4])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 3; i++)
+        bits = bits << 8 | (i < in.size ? in.data[i] : 0);
+    for (size_t i = 0; i < 4; i++)
+        out[i] = i <= in.size ? digits[bits >> (18 - 6 * i) & 0x3f] : '=';
+}
+
+static void add_text(struct bytes *out, const char *text)
+{
+    memcpy(out->data + out->size, text, strlen(text));
+    out->size += strlen(text);
+}
+
+static void add_guard(struct bytes *out, const char *guard, const char *label)
+{
+    add_text(out, guard);
+    add_text(out, label);
+    add_text(out, dashes);
+    add_text(out, "\n");
+}
+
+static void add_base64(struct bytes *out, struct view content)
+{
+    for (size_t at = 0; at < content.size; at += 3) {
+        size_t left = content.size - at, group = left < 3 ? left : 3;
+        base64_group(view_of(content.data + at, group), (char *)out->data + out->size);
+        out->size += 4;
+        if (left <= 3 || (at + 3) % LINE_BYTES == 0)
+            out->data[out->size++] = '\n';
+    }
+}
+
+CK_RV pem_write(struct bytes *text, const char *label, struct view content)
+{
+    CLEANUP(bytes_free) struct bytes block = {0};
+    if (content.size == 0 || content.size > PEM_MAX_SIZE || strlen(label) > LABEL_MAX_SIZE)
+        return CKR_DATA_LEN_RANGE;
+    size_t guards = 2 * (sizeof(begin_guard) + LABEL_MAX_SIZE + sizeof(dashes) + 2);
+    CK_RV rv = bytes_alloc(&block, guards + content.size / 3 * 4 + content.size / LINE_BYTES + 8);
+    if (rv != CKR_OK)
+        return rv;
+    const size_t room = block.size;
+    block.size = 0;
+    if (text->size && text->data[text->size - 1] != '\n')
+        add_text(&block, "\n");
+    add_guard(&block, begin_guard, label);
+    add_base64(&block, content);
+    add_guard(&block, end_guard, label);
+    rv = bytes_append(text, bytes_view(&block), SIZE_MAX);
+    block.size = room;
+    return rv;
 }

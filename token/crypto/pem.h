@@ -39,7 +39,8 @@ CHECKED CK_RV pem_next(struct pem_reader *reader, struct pem_block *ret_block,
 CHECKED CK_RV pem_decode(const struct pem_block *block, struct bytes *ret_content,
                          struct pem_encryption *ret_encryption, struct reason *reason);
 
-/* One block with lines of 64 characters (RFC 7468), appended to `text`. */
+/* One block with lines of 64 characters (RFC 7468), appended to `text` on a line of
+ * its own. CKR_DATA_LEN_RANGE for no content and for far too much. */
 CHECKED CK_RV pem_write(struct bytes *text, const char *label, struct view content);
 
 #endif

@@ -49,13 +49,32 @@ static CK_RV ec_public(const EVP_PKEY *pkey, struct public_key *key)
                                         &size) != 1)
         return CKR_KEY_TYPE_INCONSISTENT;
     const struct curve *curve = curve_by_name(name);
-    if (!curve)
+    if (!curve || curve->algorithm != KEY_ALGORITHM_EC)
         return CKR_KEY_TYPE_INCONSISTENT;
     key->algorithm = KEY_ALGORITHM_EC;
     CK_RV rv = bytes_copy(&key->curve, curve_oid(curve));
     if (rv == CKR_OK)
         rv = bytes_copy(&key->point, view_of(point, size));
     return rv;
+}
+
+/* Raw bytes, where the kind of key says the curve. */
+static CK_RV raw_public(const EVP_PKEY *pkey, const struct curve *curve, struct public_key *key)
+{
+    uint8_t point[POINT_MAX_SIZE];
+    size_t size = sizeof(point);
+    if (EVP_PKEY_get_raw_public_key(pkey, point, &size) != 1)
+        return CKR_KEY_TYPE_INCONSISTENT;
+    key->algorithm = curve->algorithm;
+    CK_RV rv = bytes_copy(&key->curve, curve_oid(curve));
+    return rv == CKR_OK ? bytes_copy(&key->point, view_of(point, size)) : rv;
+}
+
+static const struct curve *raw_curve(const EVP_PKEY *pkey)
+{
+    const char *name = EVP_PKEY_get0_type_name(pkey);
+    const struct curve *curve = name ? curve_by_name(name) : NULL;
+    return curve && curve->algorithm != KEY_ALGORITHM_EC ? curve : NULL;
 }
 
 static CK_RV read_public(const EVP_PKEY *pkey, bool foreign, struct public_key *key)
@@ -65,6 +84,8 @@ static CK_RV read_public(const EVP_PKEY *pkey, bool foreign, struct public_key *
         rv = rsa_public(pkey, foreign, key);
     else if (EVP_PKEY_is_a(pkey, "EC"))
         rv = ec_public(pkey, key);
+    else if (raw_curve(pkey))
+        rv = raw_public(pkey, raw_curve(pkey), key);
     if (rv == CKR_OK)
         rv = crypto_public_complete(key);
     return rv == CKR_ATTRIBUTE_VALUE_INVALID ? CKR_KEY_TYPE_INCONSISTENT : rv;
@@ -171,6 +192,28 @@ static CK_RV sign_ecdsa(struct crypto_key *key, const struct scheme *scheme, str
                                     ret_signature);
 }
 
+static CK_RV sign_eddsa(struct crypto_key *key, struct view input, struct bytes *ret_signature)
+{
+    static const uint8_t nothing[1];
+    CLEANUP(EVP_MD_CTX_drop) EVP_MD_CTX *operation = EVP_MD_CTX_new();
+    CLEANUP(bytes_free) struct bytes signature = {0};
+    CK_RV rv = bytes_alloc(&signature, public_key_block_size(&key->public));
+    if (rv != CKR_OK)
+        return rv;
+    if (!operation)
+        return CKR_HOST_MEMORY;
+    size_t size = signature.size;
+    if (EVP_DigestSignInit_ex(operation, NULL, NULL, key->context, key->properties, key->pkey,
+                              NULL) != 1 ||
+        EVP_DigestSign(operation, signature.data, &size, input.size ? input.data : nothing,
+                       input.size) != 1 ||
+        size != signature.size)
+        return CKR_FUNCTION_FAILED;
+    *ret_signature = signature;
+    signature = (struct bytes){0};
+    return CKR_OK;
+}
+
 CK_RV crypto_key_sign(struct crypto_key *key, const struct scheme *scheme, struct view input,
                       struct bytes *ret_signature)
 {
@@ -178,8 +221,14 @@ CK_RV crypto_key_sign(struct crypto_key *key, const struct scheme *scheme, struc
     CK_RV rv = operation_check_signed(&key->public, scheme, input);
     if (rv != CKR_OK)
         return rv;
-    return scheme->kind == SCHEME_ECDSA ? sign_ecdsa(key, scheme, input, ret_signature)
-                                        : sign_rsa(key, scheme, input, ret_signature);
+    switch (scheme->kind) {
+    case SCHEME_ECDSA:
+        return sign_ecdsa(key, scheme, input, ret_signature);
+    case SCHEME_EDDSA:
+        return sign_eddsa(key, input, ret_signature);
+    default:
+        return sign_rsa(key, scheme, input, ret_signature);
+    }
 }
 
 /* Raw blocks may come without their leading zeros, all others may not. */
@@ -243,7 +292,7 @@ CK_RV crypto_key_decrypt(struct crypto_key *key, const struct scheme *scheme, st
 static CK_RV peer_key(const struct public_key *key, struct view point, EVP_PKEY **ret_peer)
 {
     CLEANUP(public_key_clear)
-    struct public_key peer = {.algorithm = KEY_ALGORITHM_EC, .bits = key->bits};
+    struct public_key peer = {.algorithm = key->algorithm, .bits = key->bits};
     CK_RV rv = bytes_copy(&peer.curve, bytes_view(&key->curve));
     if (rv == CKR_OK)
         rv = bytes_copy(&peer.point, point);
@@ -252,10 +301,13 @@ static CK_RV peer_key(const struct public_key *key, struct view point, EVP_PKEY 
     return rv == CKR_FUNCTION_FAILED ? CKR_MECHANISM_PARAM_INVALID : rv;
 }
 
+/* A Montgomery point of small order gives nothing but zeros, which OpenSSL refuses
+ * (RFC 7748, 6.1). */
 CK_RV crypto_key_derive(struct crypto_key *key, struct view point, struct bytes *ret_secret)
 {
     KEEP_ERROR_QUEUE;
-    if (key->public.algorithm != KEY_ALGORITHM_EC)
+    const bool montgomery = key->public.algorithm == KEY_ALGORITHM_MONTGOMERY;
+    if (key->public.algorithm != KEY_ALGORITHM_EC && !montgomery)
         return CKR_KEY_TYPE_INCONSISTENT;
     CLEANUP(EVP_PKEY_drop) EVP_PKEY *peer = NULL;
     CLEANUP(EVP_PKEY_CTX_drop) EVP_PKEY_CTX *operation = NULL;
@@ -265,13 +317,15 @@ CK_RV crypto_key_derive(struct crypto_key *key, struct view point, struct bytes 
         rv = operation_start(key->context, key->pkey, key->properties, EVP_PKEY_derive_init,
                              &operation);
     if (rv == CKR_OK)
-        rv = bytes_alloc(&secret, public_key_coordinate_size(&key->public));
+        rv = bytes_alloc(&secret, montgomery ? key->public.point.size
+                                             : public_key_coordinate_size(&key->public));
     if (rv != CKR_OK)
         return rv;
     size_t size = secret.size;
-    if (EVP_PKEY_derive_set_peer_ex(operation, peer, 0) != 1 ||
-        EVP_PKEY_derive(operation, secret.data, &size) != 1 || size != secret.size)
+    if (EVP_PKEY_derive_set_peer_ex(operation, peer, 0) != 1)
         return CKR_FUNCTION_FAILED;
+    if (EVP_PKEY_derive(operation, secret.data, &size) != 1 || size != secret.size)
+        return montgomery ? CKR_MECHANISM_PARAM_INVALID : CKR_FUNCTION_FAILED;
     *ret_secret = secret;
     secret = (struct bytes){0};
     return CKR_OK;

@@ -12,7 +12,7 @@ struct crypto_key;
 /* The public half; the caller clears it. */
 CHECKED CK_RV crypto_key_public(const struct crypto_key *key, struct public_key *ret_public);
 
-/* Signs; ECDSA answers r || s. Input as in scheme.h. CKR_DATA_LEN_RANGE,
+/* Signs; ECDSA answers r || s, EdDSA R || S. Input as in scheme.h. CKR_DATA_LEN_RANGE,
  * CKR_MECHANISM_PARAM_INVALID, CKR_FUNCTION_FAILED. */
 CHECKED CK_RV crypto_key_sign(struct crypto_key *key, const struct scheme *scheme,
                               struct view input, struct bytes *ret_signature);
@@ -21,15 +21,20 @@ CHECKED CK_RV crypto_key_sign(struct crypto_key *key, const struct scheme *schem
 CHECKED CK_RV crypto_key_decrypt(struct crypto_key *key, const struct scheme *scheme,
                                  struct view cipher, struct bytes *ret_plain);
 
-/* ECDH: the x coordinate; `point` is 04||x||y, already checked. */
+/* ECDH: the x coordinate; `point` is 04||x||y, already checked. Montgomery: the
+ * secret of RFC 7748, point being raw bytes; CKR_MECHANISM_PARAM_INVALID for one of
+ * small order. */
 CHECKED CK_RV crypto_key_derive(struct crypto_key *key, struct view point,
                                 struct bytes *ret_secret);
 
 /* A new key; CKR_KEY_SIZE_RANGE, CKR_CURVE_NOT_SUPPORTED for what OpenSSL lacks. */
 CHECKED CK_RV crypto_key_generate(const struct key_spec *spec, struct crypto_key **ret_key);
 
-/* From parts and back. What is missing in them (CRT numbers, the point) is computed;
- * CKR_ATTRIBUTE_VALUE_INVALID if they do not fit together. */
+/* From parts and back. What is missing in them (CRT numbers, the point) is computed,
+ * and a missing RSA public exponent is 65537; CKR_ATTRIBUTE_VALUE_INVALID if they do
+ * not fit together, CKR_CURVE_NOT_SUPPORTED. Back: the eight RSA numbers without
+ * leading zeros, or curve, point and value at their full size; CKR_KEY_UNEXTRACTABLE
+ * for a provider's or engine's key. */
 CHECKED CK_RV crypto_key_from_parts(const struct private_parts *parts, struct crypto_key **ret_key);
 CHECKED CK_RV crypto_key_to_parts(const struct crypto_key *key, struct private_parts *ret_parts);
 

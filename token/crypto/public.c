@@ -82,6 +82,23 @@ static CK_RV verify_ecdsa(const struct public_key *key, struct view input, struc
                : CKR_SIGNATURE_INVALID;
 }
 
+static CK_RV verify_eddsa(const struct public_key *key, struct view input, struct view signature)
+{
+    static const uint8_t nothing[1];
+    CLEANUP(EVP_PKEY_drop) EVP_PKEY *pkey = NULL;
+    CLEANUP(EVP_MD_CTX_drop) EVP_MD_CTX *operation = EVP_MD_CTX_new();
+    CK_RV rv = operation_key(key, &pkey);
+    if (rv != CKR_OK)
+        return rv;
+    if (!operation ||
+        EVP_DigestVerifyInit_ex(operation, NULL, NULL, crypto_context(), NULL, pkey, NULL) != 1)
+        return CKR_HOST_MEMORY;
+    return EVP_DigestVerify(operation, signature.data, signature.size,
+                            input.size ? input.data : nothing, input.size) == 1
+               ? CKR_OK
+               : CKR_SIGNATURE_INVALID;
+}
+
 CK_RV crypto_verify(const struct public_key *key, const struct scheme *scheme, struct view input,
                     struct view signature)
 {
@@ -96,6 +113,8 @@ CK_RV crypto_verify(const struct public_key *key, const struct scheme *scheme, s
         return verify_pss(key, scheme, input, signature);
     case SCHEME_ECDSA:
         return verify_ecdsa(key, input, signature);
+    case SCHEME_EDDSA:
+        return verify_eddsa(key, input, signature);
     default:
         return verify_block(key, scheme, input, signature);
     }

@@ -1,5 +1,7 @@
 #include "token/crypto/software_key.h"
 
+#include <string.h>
+
 #include <openssl/decoder.h>
 #include <openssl/objects.h>
 
@@ -14,15 +16,19 @@ OPENSSL_DROP(ASN1_OBJECT, ASN1_OBJECT_free)
 struct outline {
     struct view oid;
     struct view parameters; /* an EC key's curve */
+    struct view secret;     /* of PKCS #8, as are the attributes and the public key behind it */
+    struct view rest;
 };
 
 static bool read_pkcs8(struct view in, struct outline *outline)
 {
-    struct view version, algorithm, secret;
+    struct view version, algorithm;
     if (!der_take(&in, DER_INTEGER, &version) || !der_take(&in, DER_SEQUENCE, &algorithm) ||
-        !der_take(&algorithm, DER_OID, &outline->oid) || !der_take(&in, DER_OCTET_STRING, &secret))
+        !der_take(&algorithm, DER_OID, &outline->oid) ||
+        !der_take(&in, DER_OCTET_STRING, &outline->secret))
         return false;
     outline->parameters = algorithm;
+    outline->rest = in;
     return true;
 }
 
@@ -74,7 +80,9 @@ static CK_RV refuse_algorithm(struct view oid, struct reason *reason)
     CLEANUP(ASN1_OBJECT_drop) ASN1_OBJECT *object = d2i_ASN1_OBJECT(NULL, &in, (long)whole.size);
     if (object)
         OBJ_obj2txt(name, sizeof(name), object, 0);
-    reason_set(reason, "its algorithm (%s) is not supported, only RSA and EC are", name);
+    reason_set(reason,
+               "its algorithm (%s) is not supported, only RSA, EC, EdDSA, X25519 and X448 are",
+               name);
     return CKR_DATA_INVALID;
 }
 
@@ -92,7 +100,7 @@ static CK_RV choose_type(enum software_key_form form, const struct outline *outl
     }
     if (pkcs8 && !view_equal(outline->oid, view_of(ec_oid, sizeof(ec_oid))))
         return refuse_algorithm(outline->oid, reason);
-    if (!curve_by_oid(outline->parameters)) {
+    if (!curve_by_oid(KEY_ALGORITHM_EC, outline->parameters)) {
         reason_set(reason, "its curve is not supported");
         return CKR_DATA_INVALID;
     }
@@ -113,29 +121,70 @@ static EVP_PKEY *decode(const char *type, const char *structure, struct view der
     return pkey;
 }
 
-CK_RV software_key_decode(enum software_key_form form, struct view der, struct crypto_key **ret_key,
-                          struct reason *reason)
+/* RFC 8410, 7. OpenSSL 3.0 would not read the second version, which has the public
+ * key too: [1] IMPLICIT BIT STRING. */
+static CK_RV decode_raw(const struct curve *curve, const struct outline *outline,
+                        EVP_PKEY **ret_pkey, struct reason *reason)
 {
-    KEEP_ERROR_QUEUE;
-    struct outline outline = {0};
-    const char *type = NULL;
-    if (!crypto_context())
-        return CKR_HOST_MEMORY;
-    if (!read_outline(form, der, &outline)) {
+    uint8_t point[64];
+    struct view secret, attributes, public = {0}, rest = outline->rest;
+    size_t size = sizeof(point);
+    (void)der_take(&rest, DER_CONTEXT(0), &attributes);
+    (void)der_take(&rest, DER_CONTEXT_PRIMITIVE(1), &public);
+    if (outline->parameters.size || rest.size ||
+        !der_only(outline->secret, DER_OCTET_STRING, &secret) ||
+        secret.size != curve_private_size(curve)) {
         reason_set(reason, "its DER is malformed");
         return CKR_DATA_INVALID;
     }
-    CK_RV rv = choose_type(form, &outline, &type, reason);
+    CLEANUP(EVP_PKEY_drop)
+    EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key_ex(crypto_context(), curve->name, NULL,
+                                                     secret.data, secret.size);
+    if (!pkey || EVP_PKEY_get_raw_public_key(pkey, point, &size) != 1)
+        return CKR_HOST_MEMORY;
+    if (public.data && (public.size != size + 1 || memcmp(public.data + 1, point, size) != 0)) {
+        reason_set(reason, "its public key is another one's");
+        return CKR_DATA_INVALID;
+    }
+    *ret_pkey = pkey;
+    pkey = NULL;
+    return CKR_OK;
+}
+
+static CK_RV decode_numbers(enum software_key_form form, const struct outline *outline,
+                            struct view der, EVP_PKEY **ret_pkey, struct reason *reason)
+{
+    const char *type = NULL;
+    CK_RV rv = choose_type(form, outline, &type, reason);
     if (rv != CKR_OK)
         return rv;
-    CLEANUP(EVP_PKEY_drop)
     EVP_PKEY *pkey =
         decode(type, form == SOFTWARE_KEY_PKCS8 ? "PrivateKeyInfo" : "type-specific", der);
     if (!pkey) {
         reason_set(reason, "OpenSSL cannot read it: %s", crypto_error_text());
         return CKR_DATA_INVALID;
     }
-    rv = crypto_key_take(crypto_context(), pkey, false, ret_key);
+    *ret_pkey = pkey;
+    return CKR_OK;
+}
+
+CK_RV software_key_decode(enum software_key_form form, struct view der, struct crypto_key **ret_key,
+                          struct reason *reason)
+{
+    KEEP_ERROR_QUEUE;
+    struct outline outline = {0};
+    CLEANUP(EVP_PKEY_drop) EVP_PKEY *pkey = NULL;
+    if (!crypto_context())
+        return CKR_HOST_MEMORY;
+    if (!read_outline(form, der, &outline)) {
+        reason_set(reason, "its DER is malformed");
+        return CKR_DATA_INVALID;
+    }
+    const struct curve *raw = form == SOFTWARE_KEY_PKCS8 ? curve_by_algorithm(outline.oid) : NULL;
+    CK_RV rv = raw ? decode_raw(raw, &outline, &pkey, reason)
+                   : decode_numbers(form, &outline, der, &pkey, reason);
+    if (rv == CKR_OK)
+        rv = crypto_key_take(crypto_context(), pkey, false, ret_key);
     if (rv == CKR_KEY_TYPE_INCONSISTENT) {
         reason_set(reason, "its size or curve is not supported");
         return CKR_DATA_INVALID;

@@ -39,7 +39,7 @@ static CK_RV point_decode(const struct curve *curve, struct view point, struct b
     uint8_t plain[POINT_MAX_SIZE];
     size_t size = EC_POINT_point2oct(group, decoded, POINT_CONVERSION_UNCOMPRESSED, plain,
                                      sizeof(plain), NULL);
-    if (size != 1 + 2 * curve_coordinate_size(curve))
+    if (size != curve_point_size(curve))
         return CKR_MECHANISM_PARAM_INVALID;
     struct bytes result = {0};
     CK_RV rv = bytes_copy(&result, view_of(plain, size));
@@ -50,7 +50,7 @@ static CK_RV point_decode(const struct curve *curve, struct view point, struct b
 
 static bool point_is_plain(const struct curve *curve, struct view point)
 {
-    return point.size == 1 + 2 * curve_coordinate_size(curve) && point.data[0] == 0x04;
+    return point.size == curve_point_size(curve) && point.data[0] == 0x04;
 }
 
 static bool point_is_compressed(const struct curve *curve, struct view point)
@@ -59,12 +59,33 @@ static bool point_is_compressed(const struct curve *curve, struct view point)
            (point.data[0] == 0x02 || point.data[0] == 0x03);
 }
 
+static bool is_raw(const struct public_key *key)
+{
+    return key->algorithm == KEY_ALGORITHM_EDWARDS || key->algorithm == KEY_ALGORITHM_MONTGOMERY;
+}
+
+/* Any bytes of the right number are a key (RFC 7748; RFC 8032 checks at use). */
+static CK_RV raw_point_decode(const struct curve *curve, struct view point, struct bytes *ret_point)
+{
+    if (point.size != curve_point_size(curve) && !der_only(point, DER_OCTET_STRING, &point))
+        return CKR_MECHANISM_PARAM_INVALID;
+    if (point.size != curve_point_size(curve))
+        return CKR_MECHANISM_PARAM_INVALID;
+    struct bytes result = {0};
+    CK_RV rv = bytes_copy(&result, point);
+    if (rv == CKR_OK)
+        *ret_point = result;
+    return rv;
+}
+
 /* The sizes tell 04 || x || y from an OCTET STRING, whose tag is 04 as well. */
 CK_RV crypto_point_decode(const struct public_key *key, struct view point, struct bytes *ret_point)
 {
-    const struct curve *curve = curve_by_oid(bytes_view(&key->curve));
-    if (key->algorithm != KEY_ALGORITHM_EC || !curve)
+    const struct curve *curve = curve_by_parameters(key->algorithm, bytes_view(&key->curve));
+    if (!curve)
         return CKR_MECHANISM_PARAM_INVALID;
+    if (is_raw(key))
+        return raw_point_decode(curve, point, ret_point);
     if (!point_is_plain(curve, point) && !point_is_compressed(curve, point) &&
         !der_only(point, DER_OCTET_STRING, &point))
         return CKR_MECHANISM_PARAM_INVALID;
@@ -112,11 +133,14 @@ static CK_RV rsa_spki(const struct public_key *key, struct bytes *ret_spki)
     return rv;
 }
 
-static CK_RV ec_spki(const struct public_key *key, struct bytes *ret_spki)
+/* The OID of the curve is that of the algorithm, unless it is an EC key. */
+static CK_RV curve_spki(const struct public_key *key, struct bytes *ret_spki)
 {
     CLEANUP(bytes_free) struct bytes identifiers = {0};
     CLEANUP(bytes_free) struct bytes algorithm = {0};
-    CK_RV rv = der_append(&identifiers, DER_OID, view_of(ec_oid, sizeof(ec_oid)));
+    CK_RV rv = CKR_OK;
+    if (!is_raw(key))
+        rv = der_append(&identifiers, DER_OID, view_of(ec_oid, sizeof(ec_oid)));
     if (rv == CKR_OK)
         rv = bytes_append(&identifiers, bytes_view(&key->curve), SPKI_MAX_SIZE);
     if (rv == CKR_OK)
@@ -160,29 +184,26 @@ static CK_RV complete_rsa(struct public_key *key, const struct public_key *from)
     return rv == CKR_OK ? rsa_spki(key, &key->spki) : rv;
 }
 
-static CK_RV complete_ec(struct public_key *key, const struct public_key *from)
+static CK_RV complete_curve(struct public_key *key, const struct public_key *from)
 {
-    const struct curve *curve = curve_by_oid(bytes_view(&from->curve));
+    const struct curve *curve = curve_by_parameters(from->algorithm, bytes_view(&from->curve));
     if (!curve)
         return CKR_DATA_INVALID;
-    key->algorithm = KEY_ALGORITHM_EC;
+    key->algorithm = curve->algorithm;
     key->bits = curve->bits;
     CK_RV rv = bytes_copy(&key->curve, curve_oid(curve));
     if (rv == CKR_OK)
         rv = crypto_point_decode(from, bytes_view(&from->point), &key->point);
     if (rv == CKR_OK)
-        rv = ec_spki(key, &key->spki);
+        rv = curve_spki(key, &key->spki);
     return rv;
 }
 
 CK_RV crypto_public_complete(struct public_key *key)
 {
     CLEANUP(public_key_clear) struct public_key whole = {0};
-    CK_RV rv = CKR_DATA_INVALID;
-    if (key->algorithm == KEY_ALGORITHM_RSA)
-        rv = complete_rsa(&whole, key);
-    else if (key->algorithm == KEY_ALGORITHM_EC)
-        rv = complete_ec(&whole, key);
+    CK_RV rv = key->algorithm == KEY_ALGORITHM_RSA ? complete_rsa(&whole, key)
+                                                   : complete_curve(&whole, key);
     if (rv == CKR_HOST_MEMORY)
         return rv;
     if (rv != CKR_OK)
@@ -209,7 +230,7 @@ static CK_RV decode_rsa(struct public_key *key, struct view parameters, struct v
  * rest, and OpenSSL does it before the key is used. */
 static CK_RV decode_ec(struct public_key *key, struct view parameters, struct view octets)
 {
-    const struct curve *curve = curve_by_oid(parameters);
+    const struct curve *curve = curve_by_oid(KEY_ALGORITHM_EC, parameters);
     if (!curve)
         return CKR_KEY_TYPE_INCONSISTENT;
     key->algorithm = KEY_ALGORITHM_EC;
@@ -225,24 +246,62 @@ static CK_RV decode_ec(struct public_key *key, struct view parameters, struct vi
     return rv == CKR_MECHANISM_PARAM_INVALID ? CKR_DATA_INVALID : rv;
 }
 
+static CK_RV decode_raw(struct public_key *key, const struct curve *curve, struct view parameters,
+                        struct view octets)
+{
+    if (parameters.size || octets.size != curve_point_size(curve))
+        return CKR_DATA_INVALID;
+    key->algorithm = curve->algorithm;
+    key->bits = curve->bits;
+    CK_RV rv = bytes_copy(&key->curve, curve_oid(curve));
+    return rv == CKR_OK ? bytes_copy(&key->point, octets) : rv;
+}
+
+static CK_RV decode_key(struct public_key *key, struct view oid, struct view parameters,
+                        struct view octets)
+{
+    const struct curve *curve = curve_by_algorithm(oid);
+    if (curve)
+        return decode_raw(key, curve, parameters, octets);
+    return view_equal(oid, view_of(rsa_oid, sizeof(rsa_oid))) ? decode_rsa(key, parameters, octets)
+                                                              : decode_ec(key, parameters, octets);
+}
+
 CK_RV crypto_public_decode(struct view spki, struct public_key *ret_key)
 {
     struct view inner, algorithm, oid, octets;
     if (!der_only(spki, DER_SEQUENCE, &inner) || !der_take(&inner, DER_SEQUENCE, &algorithm) ||
         !der_take(&algorithm, DER_OID, &oid))
         return CKR_DATA_INVALID;
-    bool rsa = view_equal(oid, view_of(rsa_oid, sizeof(rsa_oid)));
-    if (!rsa && !view_equal(oid, view_of(ec_oid, sizeof(ec_oid))))
+    if (!view_equal(oid, view_of(rsa_oid, sizeof(rsa_oid))) &&
+        !view_equal(oid, view_of(ec_oid, sizeof(ec_oid))) && !curve_by_algorithm(oid))
         return CKR_KEY_TYPE_INCONSISTENT;
     if (!der_take_bits(&inner, &octets) || inner.size)
         return CKR_DATA_INVALID;
     CLEANUP(public_key_clear) struct public_key key = {0};
-    CK_RV rv = rsa ? decode_rsa(&key, algorithm, octets) : decode_ec(&key, algorithm, octets);
+    CK_RV rv = decode_key(&key, oid, algorithm, octets);
     if (rv == CKR_OK)
         rv = bytes_copy(&key.spki, spki);
     if (rv != CKR_OK)
         return rv;
     *ret_key = key;
     key = (struct public_key){0};
+    return CKR_OK;
+}
+
+CK_RV crypto_public_spki(struct public_key *key)
+{
+    if (key->algorithm != KEY_ALGORITHM_EC)
+        return crypto_public_complete(key);
+    const struct curve *curve = curve_by_oid(key->algorithm, bytes_view(&key->curve));
+    if (!curve || !point_is_plain(curve, bytes_view(&key->point)))
+        return CKR_ATTRIBUTE_VALUE_INVALID;
+    struct bytes spki = {0};
+    CK_RV rv = curve_spki(key, &spki);
+    if (rv != CKR_OK)
+        return rv;
+    bytes_free(&key->spki);
+    key->spki = spki;
+    key->bits = curve->bits;
     return CKR_OK;
 }

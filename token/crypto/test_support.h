@@ -28,6 +28,17 @@
 
 static char test_directory[64];
 
+/* A loadable key that tpm2-openssl made in a TPM that is long gone. */
+static UNUSED const char tss2_pem[] =
+    "-----BEGIN TSS2 PRIVATE KEY-----\n"
+    "MIHwBgZngQUKAQOgAwEBAQIEQAAAAQRYAFYAIwALAAYAcgAAABAAEAADABAAIOFo\n"
+    "EIhuidQNRECRcj2okZkdHM4Fx8lHYBtb8D6VRN+OACBUOfXhZB6YkGtZX3Det8+S\n"
+    "+akPluA05k+Rkjk3zejX2ASBgAB+ACAORttQxQ/55ZL9Dkf5OiwXMRzNrd8EOVxB\n"
+    "abOOcMuiwAAQoB2mFTx042zx/jlgevl+ZNPoH3Hx2d/6zKVmKHJab5hdvdccEKE9\n"
+    "PgVpDnJilN5vqRHXKNIb5SmzICv0MrnI+jf0cOULapa/OBgEM0DjH/7lq2xMlWGa\n"
+    "aXT0\n"
+    "-----END TSS2 PRIVATE KEY-----\n";
+
 /* Tests that use files run in a directory of their own. */
 static UNUSED int enter_directory(UNUSED void **state)
 {
@@ -100,6 +111,30 @@ static UNUSED bool all_poison(const void *object, size_t size)
             return false;
     return true;
 }
+
+/* The bytes of hexadecimal digits, to be freed. */
+static UNUSED struct bytes from_hex(const char *hex)
+{
+    struct bytes bytes = {0};
+    assert_int_equal(bytes_alloc(&bytes, strlen(hex) / 2), CKR_OK);
+    for (size_t i = 0; i < bytes.size; i++)
+        assert_int_equal(sscanf(hex + 2 * i, "%2hhx", &bytes.data[i]), 1);
+    return bytes;
+}
+
+static UNUSED void check_hex(struct view actual, const char *hex, const char *file, int line)
+{
+    struct bytes expected = from_hex(hex);
+    if (!view_equal(actual, bytes_view(&expected))) {
+        for (size_t i = 0; i < actual.size; i++)
+            fprintf(stderr, "%02x", actual.data[i]);
+        fprintf(stderr, " instead of %s, %s:%d\n", hex, file, line);
+        fail();
+    }
+    bytes_free(&expected);
+}
+
+#define assert_hex_equal(actual, hex) check_hex((actual), (hex), __FILE__, __LINE__)
 
 #define assert_view_equal(a, b) assert_true(view_equal((a), (b)))
 

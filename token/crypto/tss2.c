@@ -224,6 +224,66 @@ CK_RV tss2_decode(struct view der, struct tpm_key_file **ret_key, struct reason 
     return CKR_OK;
 }
 
+static CK_RV append_explicit(struct bytes *out, unsigned number, unsigned tag, struct view content)
+{
+    CLEANUP(bytes_free) struct bytes inner = {0};
+    CK_RV rv = der_append(&inner, tag, content);
+    return rv == CKR_OK ? der_append(out, DER_CONTEXT(number), bytes_view(&inner)) : rv;
+}
+
+static CK_RV append_type(struct bytes *out, enum tpm_key_file_type type)
+{
+    uint8_t oid[sizeof(key_oid) + 1];
+    memcpy(oid, key_oid, sizeof(key_oid));
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (types[i].type == type)
+            oid[sizeof(key_oid)] = types[i].arc;
+    return der_append(out, DER_OID, view_of(oid, sizeof(oid)));
+}
+
+/* What is false is left out, as the draft recommends. */
+static CK_RV append_fields(struct bytes *out, const struct tpm_key_file *key)
+{
+    static const uint8_t yes[] = {0xff};
+    CK_RV rv = CKR_OK;
+    if (key->empty_auth)
+        rv = append_explicit(out, 0, DER_BOOLEAN, view_of(yes, sizeof(yes)));
+    if (rv == CKR_OK && key->secret.size)
+        rv = append_explicit(out, 2, DER_OCTET_STRING, bytes_view(&key->secret));
+    if (rv == CKR_OK && key->rsa_parent)
+        rv = append_explicit(out, 5, DER_BOOLEAN, view_of(yes, sizeof(yes)));
+    return rv;
+}
+
+CK_RV tss2_encode(const struct tpm_key_file *key, struct bytes *ret_der)
+{
+    const uint8_t parent[] = {(uint8_t)(key->parent >> 24), (uint8_t)(key->parent >> 16),
+                              (uint8_t)(key->parent >> 8), (uint8_t)key->parent};
+    CLEANUP(bytes_free) struct bytes inner = {0};
+    CLEANUP(bytes_free) struct bytes der = {0};
+    CLEANUP(tss2_cleanup) struct tpm_key_file *again = NULL;
+    if (key->has_policy)
+        return CKR_DATA_INVALID;
+    CK_RV rv = append_type(&inner, key->type);
+    if (rv == CKR_OK)
+        rv = append_fields(&inner, key);
+    if (rv == CKR_OK)
+        rv = der_append_unsigned(&inner, view_of(parent, sizeof(parent)));
+    if (rv == CKR_OK)
+        rv = der_append(&inner, DER_OCTET_STRING, bytes_view(&key->public));
+    if (rv == CKR_OK)
+        rv = der_append(&inner, DER_OCTET_STRING, bytes_view(&key->private));
+    if (rv == CKR_OK)
+        rv = der_append(&der, DER_SEQUENCE, bytes_view(&inner));
+    if (rv == CKR_OK)
+        rv = tss2_decode(bytes_view(&der), &again, NULL);
+    if (rv != CKR_OK)
+        return rv;
+    *ret_der = der;
+    der = (struct bytes){0};
+    return CKR_OK;
+}
+
 void tss2_free(struct tpm_key_file *key)
 {
     if (!key)

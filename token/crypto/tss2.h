@@ -10,7 +10,8 @@
  * what is malformed or cannot be understood. */
 CHECKED CK_RV tss2_decode(struct view der, struct tpm_key_file **ret_key, struct reason *reason);
 
-/* The DER of a key; policies cannot be written. */
+/* The DER of a key. Policies cannot be written: they, and what tss2_decode would not
+ * read, are CKR_DATA_INVALID. */
 CHECKED CK_RV tss2_encode(const struct tpm_key_file *key, struct bytes *ret_der);
 
 /* NULL is fine. */

@@ -1,6 +1,7 @@
 #include "token/crypto/test_support.h"
 
 #include "token/crypto/der.h"
+#include "token/crypto/pem.h"
 #include "token/crypto/tss2.h"
 
 static const uint8_t loadable[] = {0x67, 0x81, 0x05, 0x0a, 0x01, 0x03};
@@ -276,6 +277,93 @@ static void every_cut_of_a_key_is_refused(UNUSED void **state)
     bytes_free(&der);
 }
 
+static void assert_same_fields(const struct tpm_key_file *a, const struct tpm_key_file *b)
+{
+    assert_int_equal(a->type, b->type);
+    assert_int_equal(a->empty_auth, b->empty_auth);
+    assert_int_equal(a->rsa_parent, b->rsa_parent);
+    assert_int_equal(a->parent, b->parent);
+    assert_view_equal(bytes_view(&a->public), bytes_view(&b->public));
+    assert_view_equal(bytes_view(&a->private), bytes_view(&b->private));
+    assert_view_equal(bytes_view(&a->secret), bytes_view(&b->secret));
+}
+
+static void what_is_encoded_decodes_to_the_same(UNUSED void **state)
+{
+    static const struct {
+        struct view oid, parent, secret;
+    } kinds[] = {
+        {{loadable, sizeof(loadable)}, {owner, sizeof(owner)}, {0}},
+        {{loadable, sizeof(loadable)}, {persistent, sizeof(persistent)}, {0}},
+        {{sealed, sizeof(sealed)}, {owner, sizeof(owner)}, {0}},
+        {{sealed, sizeof(sealed)}, {owner, sizeof(owner)}, {secret, sizeof(secret)}},
+        {{importable, sizeof(importable)}, {owner, sizeof(owner)}, {secret, sizeof(secret)}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        for (unsigned flags = 0; flags < 4; flags++) {
+            struct draft draft = plain;
+            draft.oid = kinds[i].oid;
+            draft.parent = kinds[i].parent;
+            draft.secret = kinds[i].secret;
+            draft.empty_auth = flags & 1 ? VIEW(yes) : (struct view){0};
+            draft.rsa_parent = flags & 2 ? VIEW(yes) : (struct view){0};
+            struct bytes expected = build(&draft), der;
+            struct tpm_key_file *key = accept(&draft), *again = NULL;
+            memset(&der, POISON, sizeof(der));
+            assert_int_equal(tss2_encode(key, &der), CKR_OK);
+            assert_view_equal(bytes_view(&der), bytes_view(&expected));
+            assert_int_equal(tss2_decode(bytes_view(&der), &again, NULL), CKR_OK);
+            assert_same_fields(key, again);
+            tss2_free(key);
+            tss2_free(again);
+            bytes_free(&der);
+            bytes_free(&expected);
+        }
+}
+
+static void what_would_not_be_read_is_not_written(UNUSED void **state)
+{
+    struct bytes der;
+    memset(&der, POISON, sizeof(der));
+    struct tpm_key_file *key = accept(&plain);
+    key->has_policy = true;
+    assert_int_equal(tss2_encode(key, &der), CKR_DATA_INVALID);
+    key->has_policy = false;
+    key->parent = 0x80000000;
+    assert_int_equal(tss2_encode(key, &der), CKR_DATA_INVALID);
+    key->parent = 0x81000001;
+    key->type = TPM_KEY_IMPORTABLE;
+    assert_int_equal(tss2_encode(key, &der), CKR_DATA_INVALID);
+    key->type = TPM_KEY_LOADABLE;
+    key->private.data[1]++; /* the size of the TPM2B */
+    assert_int_equal(tss2_encode(key, &der), CKR_DATA_INVALID);
+    assert_true(all_poison(&der, sizeof(der)));
+    tss2_free(key);
+}
+
+/* What tpm2-openssl wrote. Its TRUE is 1, where DER wants all ones. */
+static void a_key_of_another_tool_is_written_as_it_was(UNUSED void **state)
+{
+    struct bytes text = {0}, der = {0}, again = {0};
+    struct pem_reader reader = pem_reader_of(view_string(tss2_pem));
+    struct pem_block block;
+    struct pem_encryption encryption;
+    struct tpm_key_file *key = NULL;
+    assert_int_equal(pem_next(&reader, &block, NULL), CKR_OK);
+    assert_int_equal(pem_decode(&block, &der, &encryption, NULL), CKR_OK);
+    assert_int_equal(tss2_decode(bytes_view(&der), &key, NULL), CKR_OK);
+    assert_true(key->empty_auth);
+    assert_int_equal(tss2_encode(key, &again), CKR_OK);
+    assert_int_equal(again.data[15], 0xff);
+    again.data[15] = 0x01;
+    assert_int_equal(pem_write(&text, "TSS2 PRIVATE KEY", bytes_view(&again)), CKR_OK);
+    assert_view_equal(bytes_view(&text), view_string(tss2_pem));
+    tss2_free(key);
+    bytes_free(&text);
+    bytes_free(&der);
+    bytes_free(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +378,9 @@ int main(void)
         cmocka_unit_test(malformed_fields_are_named),
         cmocka_unit_test(fields_out_of_order_or_twice_are_refused),
         cmocka_unit_test(every_cut_of_a_key_is_refused),
+        cmocka_unit_test(what_is_encoded_decodes_to_the_same),
+        cmocka_unit_test(what_would_not_be_read_is_not_written),
+        cmocka_unit_test(a_key_of_another_tool_is_written_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "token/base/log.h"
+#include "token/key/make.h"
 #include "token/key/ops.h"
 
 struct key *key_ref(struct key *key)
@@ -60,14 +61,29 @@ bool key_in_tpm(const struct key *key)
     return key_place(key) != KEY_IN_SOFTWARE;
 }
 
+static bool rsa_can(enum key_use use, enum scheme_kind kind)
+{
+    if (kind == SCHEME_RSA_PKCS1 || kind == SCHEME_RSA_RAW)
+        return true;
+    return kind == (use == KEY_USE_SIGN ? SCHEME_RSA_PSS : SCHEME_RSA_OAEP);
+}
+
 bool key_can_by_algorithm(const struct key *key, enum key_use use, const struct scheme *scheme)
 {
-    enum key_algorithm algorithm = key->public_key.algorithm;
-    if (algorithm == KEY_ALGORITHM_NONE)
+    switch (key->public_key.algorithm) {
+    case KEY_ALGORITHM_NONE:
         return true;
-    if (use == KEY_USE_DERIVE)
-        return algorithm == KEY_ALGORITHM_EC;
-    return (algorithm == KEY_ALGORITHM_EC) == (scheme->kind == SCHEME_ECDSA);
+    case KEY_ALGORITHM_RSA:
+        return use != KEY_USE_DERIVE && rsa_can(use, scheme->kind);
+    case KEY_ALGORITHM_EC:
+        return use == KEY_USE_DERIVE || (use == KEY_USE_SIGN && scheme->kind == SCHEME_ECDSA);
+    case KEY_ALGORITHM_EDWARDS:
+        return use == KEY_USE_SIGN && scheme->kind == SCHEME_EDDSA;
+    case KEY_ALGORITHM_MONTGOMERY:
+        return use == KEY_USE_DERIVE;
+    default:
+        return false;
+    }
 }
 
 bool key_can(const struct key *key, enum key_use use, const struct scheme *scheme)
@@ -99,7 +115,9 @@ static CK_RV check(const struct key *key, bool supported)
     if (!supported)
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     bool open = key->logged_in || !key->needs_login;
-    return open && !key->refused ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+    if (open && !key->refused)
+        return CKR_OK;
+    return key->in_token ? CKR_DEVICE_ERROR : CKR_USER_NOT_LOGGED_IN;
 }
 
 /* What was refused once is not sent again: a client that tries for ever would lock
@@ -110,6 +128,12 @@ static CK_RV done(struct key *key, CK_RV rv)
         return rv;
     key_logout(key);
     key->refused = true;
+    if (key->in_token) {
+        log_line(LOG_LEVEL_ERROR, "key",
+                 "the key refuses the authorisation that its token has for it and is not asked "
+                 "again: its file or its unique id was changed, or it was not made for this token");
+        return CKR_DEVICE_ERROR;
+    }
     log_line(LOG_LEVEL_ERROR, "key",
              "the key refuses its authorisation and is not asked again before a login: if it has "
              "a PIN, say 'pin = required'");
@@ -134,4 +158,20 @@ CK_RV key_derive(struct key *key, struct view point, struct bytes *ret_secret)
 {
     CK_RV rv = check(key, key->ops->derive);
     return rv != CKR_OK ? rv : done(key, key->ops->derive(key, point, ret_secret));
+}
+
+CK_RV key_write(struct key *key, struct bytes *ret_pem)
+{
+    return key->ops->write ? key->ops->write(key, ret_pem) : CKR_KEY_FUNCTION_NOT_PERMITTED;
+}
+
+CK_RV key_export_parts(struct key *key, struct private_parts *ret_parts)
+{
+    return key->ops->export_parts ? key->ops->export_parts(key, ret_parts) : CKR_KEY_UNEXTRACTABLE;
+}
+
+CK_RV key_secret_value(struct key *key, struct bytes *ret_value)
+{
+    return key->ops->secret_value ? key->ops->secret_value(key, ret_value)
+                                  : CKR_KEY_FUNCTION_NOT_PERMITTED;
 }

@@ -7,10 +7,15 @@
 #include "token/key/key.h"
 #include "token/key/vault.h"
 
-/* Whether keys that the TPM cannot hold may be encrypted under the vault's secret. */
-enum key_sealing { KEY_SEALING_REFUSED, KEY_SEALING_ALLOWED };
+/* Whether keys that the TPM cannot hold may be encrypted under the vault's secret; ONLY:
+ * whatever the TPM can hold, for keys that are to be read back. */
+enum key_sealing { KEY_SEALING_REFUSED, KEY_SEALING_ALLOWED, KEY_SEALING_ONLY };
 
-/* A key pair in the TPM of the vault (which is open), or sealed where it lacks the
+/* Where a file's key comes from: written by key_write (an entry file's), or put there by
+ * hand, when its authorisation must be empty. */
+enum key_origin { KEY_OF_TOKEN, KEY_DROPPED_IN };
+
+/* A key pair (or a secret key) in the TPM of the vault, which is open, or sealed where it lacks the
  * kind and that is allowed; otherwise CKR_KEY_SIZE_RANGE, CKR_CURVE_NOT_SUPPORTED,
  * with a log line that says how to allow it. */
 CHECKED CK_RV key_generate(struct vault *vault, const struct key_spec *spec, struct view unique,
@@ -25,8 +30,8 @@ CHECKED CK_RV key_import(struct vault *vault, const struct private_parts *parts,
 CHECKED CK_RV key_generate_software(const struct key_spec *spec, struct key **ret_key);
 CHECKED CK_RV key_import_software(const struct private_parts *parts, struct key **ret_key);
 
-/* The key's parts, of a software key alone; for wrapping and copying. Else
- * CKR_KEY_UNEXTRACTABLE. The caller clears them. */
+/* The key's parts, of a software or sealed key alone; for wrapping and copying, where
+ * the object allows it. Else CKR_KEY_UNEXTRACTABLE. The caller clears them. */
 CHECKED CK_RV key_export_parts(struct key *key, struct private_parts *ret_parts);
 /* PKCS #8 PrivateKeyInfo in DER, from and to parts: what C_WrapKey wraps. */
 CHECKED CK_RV key_parts_to_pkcs8(const struct private_parts *parts, struct bytes *ret_der);
@@ -42,15 +47,19 @@ CHECKED CK_RV key_secret_value(struct key *key, struct bytes *ret_value);
 
 /* The PEM that an entry file keeps of a token key: TSS2 PRIVATE KEY, or SIGNET SEALED
  * KEY for what is encrypted under the secret; and the key that such PEM holds, served
- * by the vault's TPM. No TPM command; the vault need not be open until it is used. */
+ * by the vault's TPM. No TPM command; the vault need not be open until it is used.
+ * Dropped in by hand it may also be PKCS #8 and the like in the clear. CKR_DATA_INVALID,
+ * CKR_FUNCTION_NOT_SUPPORTED with the reason. */
 CHECKED CK_RV key_write(struct key *key, struct bytes *ret_pem);
-CHECKED CK_RV key_read(struct vault *vault, struct view pem, struct view unique,
-                       struct key **ret_key, struct reason *reason);
+CHECKED CK_RV key_read(struct vault *vault, enum key_origin origin, struct view pem,
+                       struct view unique, struct key **ret_key, struct reason *reason);
 
 /* What any file in a token directory shows without a PIN: the public half of a
- * private key, public keys, certificates. CKR_DATA_INVALID with the reason. */
+ * private key, public keys, certificates. Points are not checked against their curve,
+ * their use does that. CKR_DATA_INVALID, CKR_FUNCTION_NOT_SUPPORTED with the reason. */
 struct key_contents {
     bool private_key;
+    bool secret_key; /* and nothing is known of it */
     struct public_key public_key;
     struct certificate *certificates;
     size_t certificate_count;

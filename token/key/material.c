@@ -130,16 +130,6 @@ static CK_RV needs_public(struct opening *opening, const char *what)
     return CKR_DATA_INVALID;
 }
 
-static enum tpm_protection protection(const struct opening *opening)
-{
-    static const enum tpm_protection of[] = {
-        [KEY_PROTECTION_AUTO] = TPM_PROTECTION_AUTO,
-        [KEY_PROTECTION_ON] = TPM_PROTECTION_ON,
-        [KEY_PROTECTION_OFF] = TPM_PROTECTION_OFF,
-    };
-    return of[opening->description->protection];
-}
-
 static CK_RV open_tpm_file(struct opening *opening)
 {
     struct tpm *tpm = NULL;
@@ -147,7 +137,8 @@ static CK_RV open_tpm_file(struct opening *opening)
     if (rv != CKR_OK)
         return rv;
     struct reason inner = {0};
-    rv = tpm_key_from_file(tpm, opening->key_file.tpm_key, protection(opening),
+    rv = tpm_key_from_file(tpm, opening->key_file.tpm_key,
+                           tpm_key_protection(opening->description->protection),
                            &opening->material.key, &inner);
     tpm_release(tpm);
     if (rv != CKR_OK)
@@ -164,7 +155,8 @@ static CK_RV open_tpm_handle(struct opening *opening)
     CK_RV rv = tpm_acquire(opening->description->tpm, &tpm);
     if (rv != CKR_OK)
         return rv;
-    rv = tpm_key_from_handle(tpm, opening->description->handle, protection(opening), public_key,
+    rv = tpm_key_from_handle(tpm, opening->description->handle,
+                             tpm_key_protection(opening->description->protection), public_key,
                              &opening->material.key, opening->reason);
     tpm_release(tpm);
     return rv;

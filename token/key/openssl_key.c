@@ -133,12 +133,22 @@ static CK_RV derive(struct key *key, struct view point, struct bytes *ret_secret
     return rv != CKR_OK ? rv : crypto_key_derive(openssl(key)->private_key, point, ret_secret);
 }
 
+/* One in clear; an encrypted file's owner did not ask for that. */
+static CK_RV export_parts(struct key *key, struct private_parts *ret_parts)
+{
+    struct openssl_key *self = openssl(key);
+    if (self->provider || self->file.size)
+        return CKR_KEY_UNEXTRACTABLE;
+    return crypto_key_to_parts(self->private_key, ret_parts);
+}
+
 static const struct key_ops openssl_key_ops = {
     .login = login,
     .logout = logout,
     .sign = sign,
     .decrypt = decrypt,
     .derive = derive,
+    .export_parts = export_parts,
     .free = free_openssl,
 };
 

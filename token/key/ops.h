@@ -2,6 +2,7 @@
 #ifndef SIGNET_KEY_OPS_H
 #define SIGNET_KEY_OPS_H
 
+#include "token/base/key_spec.h"
 #include "token/base/reason.h"
 #include "token/key/key.h"
 
@@ -17,6 +18,9 @@ struct key_ops {
     CK_RV(*decrypt)
     (struct key *key, const struct scheme *scheme, struct view cipher, struct bytes *ret_plain);
     CK_RV (*derive)(struct key *key, struct view point, struct bytes *ret_secret);
+    CK_RV (*write)(struct key *key, struct bytes *ret_pem);
+    CK_RV (*export_parts)(struct key *key, struct private_parts *ret_parts);
+    CK_RV (*secret_value)(struct key *key, struct bytes *ret_value);
     void (*free)(struct key *key);
 };
 
@@ -26,7 +30,8 @@ struct key {
     unsigned references;
     bool needs_login;
     bool logged_in;
-    bool refused; /* its authorisation was refused: it is not sent again */
+    bool refused;  /* its authorisation was refused: it is not sent again */
+    bool in_token; /* of a token directory: no login of its own */
     struct public_key public_key;
     struct certificate *certificates;
     size_t certificate_count;

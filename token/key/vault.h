@@ -51,12 +51,18 @@ struct vault;
 
 /* No TPM command is sent. `tpm` is the configuration's word. */
 CHECKED CK_RV vault_new(const char *tpm, enum key_protection protection, struct vault **ret_vault);
+/* Closes it; keys of it that are still referenced find it closed. NULL is fine. */
 void vault_free(struct vault *vault);
 enum key_place vault_place(const struct vault *vault);
 
 /* Names the token that the following is about: 16 bytes, and the root that it expects
  * (empty: not yet known). */
 CHECKED CK_RV vault_use_token(struct vault *vault, struct view token, struct view root_name);
+
+/* The user's seal asks for no PIN (copied; NULL or one that is not `open`: not so). Keys
+ * made from now on have an empty authorisation, so that any tool can use their files, and
+ * the vault opens by itself when something else needs its secret. */
+CHECKED CK_RV vault_set_open(struct vault *vault, const struct vault_seal *seal);
 
 /* Reads who the TPM is, with the name of its storage root. */
 CHECKED CK_RV vault_identify(struct vault *vault, struct vault_identity *ret_identity);
@@ -76,15 +82,16 @@ CHECKED CK_RV vault_commit(struct vault *vault, enum vault_user user, const stru
 CHECKED CK_RV vault_discard(struct vault *vault, enum vault_user user,
                             const struct vault_seal *seal);
 
-/* Opens the vault with a PIN; errors as tpm_seal_open. */
+/* Opens the vault with a PIN, which an `open` seal ignores and any other must have
+ * (data NULL: CKR_PIN_INCORRECT); errors as tpm_seal_open. ret_tries is always set. */
 CHECKED CK_RV vault_open(struct vault *vault, enum vault_user user, const struct vault_seal *seal,
                          struct view pin, struct vault_tries *ret_tries);
 bool vault_is_open(const struct vault *vault);
 /* Wipes the secret. */
 void vault_close(struct vault *vault);
 
-/* While open, else CKR_USER_NOT_LOGGED_IN. Encryption is AES-256-GCM under a key for
- * `purpose`, bound to it and to `unique`; what was changed or is another's is
+/* While open (or opened by itself), else CKR_USER_NOT_LOGGED_IN. Encryption is AES-256-GCM under a
+ * key for `purpose`, bound to it and to `unique`; what was changed or is another's is
  * CKR_DATA_INVALID. The caller wipes plain text. */
 CHECKED CK_RV vault_encrypt(struct vault *vault, const char *purpose, struct view unique,
                             struct view plain, struct bytes *ret_cipher);

@@ -2,35 +2,61 @@
 
 #include <string.h>
 
+#include "token/crypto/mac.h"
 #include "token/crypto/public.h"
 #include "token/mechanism/family.h"
 
-static const struct family ecdh = {0};
+#define SHARED_MAX_SIZE 4096
+#define POINT_MAX_SIZE 512
 
-static const struct mechanism rows[] = {
-    {.type = CKM_ECDH1_DERIVE,
-     .flags = CKF_DERIVE | CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS,
-     .algorithm = KEY_ALGORITHM_EC,
-     .min_size = 192,
-     .max_size = 521,
-     .kind = SCHEME_ECDSA,
-     .family = &ecdh},
-};
-
-const struct mechanism_rows mechanism_rows_ecdh = {rows, ARRAY_SIZE(rows)};
-
-CK_RV ecdh_derive(const CK_MECHANISM *given, struct key *key, struct bytes *ret_secret)
+/* The hash of a CKD_ value; CKD_NULL has none. */
+static CK_RV kdf_hash(const CK_ECDH1_DERIVE_PARAMS *params, enum hash *ret_hash)
 {
-    const CK_ECDH1_DERIVE_PARAMS *params = given->pParameter;
-    if (!params || given->ulParameterLen != sizeof(*params))
+    static const enum hash hashes[] = {
+        [CKD_SHA1_KDF] = HASH_SHA1,         [CKD_SHA224_KDF] = HASH_SHA224,
+        [CKD_SHA256_KDF] = HASH_SHA256,     [CKD_SHA384_KDF] = HASH_SHA384,
+        [CKD_SHA512_KDF] = HASH_SHA512,     [CKD_SHA3_224_KDF] = HASH_SHA3_224,
+        [CKD_SHA3_256_KDF] = HASH_SHA3_256, [CKD_SHA3_384_KDF] = HASH_SHA3_384,
+        [CKD_SHA3_512_KDF] = HASH_SHA3_512,
+    };
+    enum hash hash = params->kdf < ARRAY_SIZE(hashes) ? hashes[params->kdf] : HASH_NONE;
+    bool shared = params->ulSharedDataLen != 0;
+    if ((params->kdf != CKD_NULL && hash == HASH_NONE) || (params->kdf == CKD_NULL && shared) ||
+        (shared && !params->pSharedData) || params->ulSharedDataLen > SHARED_MAX_SIZE)
         return CKR_MECHANISM_PARAM_INVALID;
-    if (params->kdf != CKD_NULL || params->ulSharedDataLen || !params->pPublicData ||
-        params->ulPublicDataLen > 512)
+    *ret_hash = hash;
+    return CKR_OK;
+}
+
+static CK_RV read_parameter(const CK_MECHANISM *given, const CK_ECDH1_DERIVE_PARAMS **ret_params,
+                            enum hash *ret_hash)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = mechanism_parameter(given, sizeof(*params));
+    if (!params || !params->pPublicData || params->ulPublicDataLen > POINT_MAX_SIZE)
         return CKR_MECHANISM_PARAM_INVALID;
+    CK_RV rv = kdf_hash(params, ret_hash);
+    if (rv == CKR_OK)
+        *ret_params = params;
+    return rv;
+}
+
+static CK_RV shared_secret(const CK_ECDH1_DERIVE_PARAMS *params, struct key *key,
+                           struct bytes *ret_secret)
+{
     struct bytes point CLEANUP(bytes_free) = {0};
     CK_RV rv = crypto_point_decode(key_public(key),
                                    view_of(params->pPublicData, params->ulPublicDataLen), &point);
     return rv != CKR_OK ? rv : key_derive(key, bytes_view(&point), ret_secret);
+}
+
+CK_RV ecdh_derive(const CK_MECHANISM *given, struct key *key, struct bytes *ret_secret)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
+    enum hash hash = HASH_NONE;
+    CK_RV rv = read_parameter(given, &params, &hash);
+    if (rv == CKR_OK && hash != HASH_NONE)
+        rv = CKR_MECHANISM_PARAM_INVALID;
+    return rv != CKR_OK ? rv : shared_secret(params, key, ret_secret);
 }
 
 CK_RV ecdh_truncate(struct bytes *secret, size_t size)
@@ -45,3 +71,44 @@ CK_RV ecdh_truncate(struct bytes *secret, size_t size)
     *secret = tail;
     return CKR_OK;
 }
+
+static CK_RV derive(const CK_MECHANISM *given, struct key *key, struct view salt UNUSED,
+                    size_t size, struct bytes *ret_secret)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
+    struct bytes secret CLEANUP(bytes_free) = {0};
+    enum hash hash = HASH_NONE;
+    CK_RV rv = read_parameter(given, &params, &hash);
+    if (rv == CKR_OK)
+        rv = shared_secret(params, key, &secret);
+    if (rv != CKR_OK)
+        return rv;
+    if (hash != HASH_NONE)
+        return crypto_x963_kdf(hash, bytes_view(&secret),
+                               view_of(params->pSharedData, params->ulSharedDataLen),
+                               size ? size : hash_size(hash), ret_secret);
+    if (size)
+        rv = ecdh_truncate(&secret, size);
+    if (rv != CKR_OK)
+        return rv;
+    *ret_secret = secret;
+    secret = (struct bytes){0};
+    return CKR_OK;
+}
+
+static const struct family ecdh = {.derive = derive};
+
+/* The cofactor of every curve here that has one to multiply with is 1. */
+#define ROW(mechanism, other)                                                                      \
+    {                                                                                              \
+        .type = mechanism, .flags = CKF_DERIVE | MECHANISM_CURVES, .algorithm = KEY_ALGORITHM_EC,  \
+        .other_key_type = other, .min_size = MECHANISM_MIN_CURVE_BITS,                             \
+        .max_size = MECHANISM_MAX_CURVE_BITS, .kind = SCHEME_ECDSA, .family = &ecdh                \
+    }
+
+static const struct mechanism rows[] = {
+    ROW(CKM_ECDH1_DERIVE, CKK_EC_MONTGOMERY),
+    ROW(CKM_ECDH1_COFACTOR_DERIVE, 0),
+};
+
+const struct mechanism_rows mechanism_rows_ecdh = {rows, ARRAY_SIZE(rows)};

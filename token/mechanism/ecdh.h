@@ -4,8 +4,8 @@
 
 #include "token/mechanism/mechanism.h"
 
-/* Derives the shared secret of `key` and the point in the mechanism's parameter.
- * CKR_MECHANISM_PARAM_INVALID for a bad point or a KDF other than CKD_NULL. */
+/* Derives the shared secret of `key` and the point in the mechanism's parameter,
+ * whose KDF has to be CKD_NULL. CKR_MECHANISM_PARAM_INVALID. */
 CHECKED CK_RV ecdh_derive(const CK_MECHANISM *given, struct key *key, struct bytes *ret_secret);
 
 /* Cuts a secret to `size` bytes, taking away its leading bytes as 6.3.19 says.

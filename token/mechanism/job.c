@@ -2,28 +2,34 @@
 
 #include <stdlib.h>
 
-#include "token/crypto/public.h"
+#include "token/mechanism/running.h"
+
+CK_RV job_give(struct bytes *out, struct bytes *result)
+{
+    CK_RV rv = CKR_OK;
+    if (!out->size) {
+        bytes_free(out);
+        *out = *result;
+        *result = (struct bytes){0};
+    } else {
+        rv = bytes_append(out, bytes_view(result), SIZE_MAX);
+        bytes_free(result);
+    }
+    return rv;
+}
 
 static CK_RV prepare(struct job *job, const CK_MECHANISM *given, struct key *key,
                      const struct public_key *public_key)
 {
-    const struct mechanism *mechanism = job->mechanism;
+    const struct family *family = job->mechanism->family;
+    if (!family || !family->begin)
+        return CKR_MECHANISM_INVALID;
     CK_RV rv = public_key ? public_key_copy(&job->public_key, public_key) : CKR_OK;
     if (rv != CKR_OK)
         return rv;
     if (key)
         job->key = key_ref(key);
-    job->scheme = (struct scheme){.kind = mechanism->kind};
-    rv = mechanism->family->parameters(mechanism, given, &job->scheme);
-    if (rv == CKR_OK)
-        rv = bytes_copy(&job->label, job->scheme.label);
-    if (rv != CKR_OK)
-        return rv;
-    job->scheme.label = bytes_view(&job->label);
-    if (mechanism->kind == SCHEME_RSA_PSS &&
-        job->scheme.salt_size + hash_size(job->scheme.hash) + 2 > job->public_key.modulus.size)
-        return CKR_MECHANISM_PARAM_INVALID;
-    return mechanism->hash == HASH_NONE ? CKR_OK : crypto_digest_new(mechanism->hash, &job->digest);
+    return family->begin(job, given);
 }
 
 CK_RV job_new(const struct mechanism *mechanism, CK_FLAGS operation, const CK_MECHANISM *given,
@@ -48,6 +54,8 @@ void job_free(struct job *job)
     if (!job)
         return;
     crypto_digest_free(job->digest);
+    crypto_mac_free(job->mac);
+    crypto_cipher_free(job->cipher);
     bytes_free(&job->input);
     bytes_free(&job->label);
     public_key_clear(&job->public_key);
@@ -55,67 +63,48 @@ void job_free(struct job *job)
     free(job);
 }
 
-CK_RV job_update(struct job *job, struct view input)
+CK_RV job_update(struct job *job, struct view input, struct bytes *out)
 {
-    if (job->digest)
-        return crypto_digest_update(job->digest, input);
-    CK_RV rv = bytes_append(&job->input, input, job->mechanism->family->input_limit(job));
-    if (rv == CKR_DATA_LEN_RANGE && job->operation == CKF_DECRYPT)
-        return CKR_ENCRYPTED_DATA_LEN_RANGE;
-    return rv;
+    return job->mechanism->family->update(job, input, out);
 }
 
-size_t job_output_size(const struct job *job, bool *ret_exact)
+size_t job_output_size(const struct job *job, size_t input_size, bool last, bool *ret_exact)
 {
-    *ret_exact = job->operation != CKF_DECRYPT || job->scheme.kind == SCHEME_RSA_RAW;
-    if (job->operation == CKF_DIGEST)
-        return hash_size(job->mechanism->hash);
-    return public_key_block_size(&job->public_key);
+    *ret_exact = true;
+    return job->mechanism->family->output_size(job, input_size, last, ret_exact);
 }
 
-/* What the key gets: the input or its digest, encoded as the family does. */
-static CK_RV encoded_input(struct job *job, struct bytes *ret_encoded)
+CK_RV job_finish(struct job *job, struct bytes *out)
 {
-    uint8_t digest[HASH_MAX_SIZE];
-    struct view input = bytes_view(&job->input);
-    if (job->digest) {
-        CK_RV rv = crypto_digest_finish(job->digest, digest);
-        if (rv != CKR_OK)
-            return rv;
-        input = view_of(digest, hash_size(job->mechanism->hash));
-    }
-    if (job->mechanism->family->encode)
-        return job->mechanism->family->encode(job, input, ret_encoded);
-    return bytes_copy(ret_encoded, input);
-}
-
-CK_RV job_finish(struct job *job, struct bytes *ret_output)
-{
-    struct bytes input CLEANUP(bytes_free) = {0};
-    CK_RV rv = encoded_input(job, &input);
-    if (rv != CKR_OK)
-        return rv;
-    switch (job->operation) {
-    case CKF_SIGN:
-        return key_sign(job->key, &job->scheme, bytes_view(&input), ret_output);
-    case CKF_DECRYPT:
-        if (input.size != job->public_key.modulus.size)
-            return CKR_ENCRYPTED_DATA_LEN_RANGE;
-        return key_decrypt(job->key, &job->scheme, bytes_view(&input), ret_output);
-    case CKF_ENCRYPT:
-        return crypto_encrypt(&job->public_key, &job->scheme, bytes_view(&input), ret_output);
-    default:
-        return bytes_copy(ret_output, bytes_view(&input));
-    }
+    return job->mechanism->family->finish(job, out);
 }
 
 CK_RV job_verify(struct job *job, struct view signature)
 {
-    if (signature.size != public_key_block_size(&job->public_key))
-        return CKR_SIGNATURE_LEN_RANGE;
-    struct bytes input CLEANUP(bytes_free) = {0};
-    CK_RV rv = encoded_input(job, &input);
-    if (rv != CKR_OK)
+    const struct family *family = job->mechanism->family;
+    return family->verify ? family->verify(job, signature) : CKR_MECHANISM_INVALID;
+}
+
+CK_RV job_restart(struct job *job)
+{
+    const struct family *family = job->mechanism->family;
+    return family->restart ? family->restart(job) : CKR_OPERATION_ACTIVE;
+}
+
+CK_RV job_copy(const struct job *job, struct job **ret_copy)
+{
+    if (job->operation != CKF_DIGEST)
+        return CKR_STATE_UNSAVEABLE;
+    struct job *copy = calloc(1, sizeof(*copy));
+    if (!copy)
+        return CKR_HOST_MEMORY;
+    copy->mechanism = job->mechanism;
+    copy->operation = job->operation;
+    CK_RV rv = crypto_digest_copy(job->digest, &copy->digest);
+    if (rv != CKR_OK) {
+        job_free(copy);
         return rv;
-    return crypto_verify(&job->public_key, &job->scheme, bytes_view(&input), signature);
+    }
+    *ret_copy = copy;
+    return CKR_OK;
 }

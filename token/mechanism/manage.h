@@ -5,10 +5,16 @@
 #include "token/base/key_spec.h"
 #include "token/mechanism/mechanism.h"
 
+/* The longest generic secret that is made or derived. */
+#define MECHANISM_MAX_SECRET_BITS (8UL * 4096)
+
 /* The key type (CKK_) that a generation mechanism makes, CK_UNAVAILABLE_INFORMATION
- * for any other mechanism. The parameter must be empty, else
- * CKR_MECHANISM_PARAM_INVALID. */
+ * for any other mechanism. */
 CK_KEY_TYPE mechanism_generates(const struct mechanism *mechanism);
+
+/* Whether the mechanism makes such a key: CKR_MECHANISM_PARAM_INVALID for a parameter
+ * that is not empty, CKR_KEY_SIZE_RANGE outside the row's sizes. */
+CHECKED CK_RV mechanism_check_generation(const CK_MECHANISM *given, const struct key_spec *spec);
 
 /* Wraps `plain` (a secret key's value, or PKCS #8) with a public key or a secret key
  * (one of the two is NULL). CKR_KEY_SIZE_RANGE for what does not fit. */
@@ -26,5 +32,11 @@ CHECKED CK_RV mechanism_unwrap(const CK_MECHANISM *given, struct key *key, struc
  * private key (ECDH) or a secret key (HKDF). The caller wipes the result. */
 CHECKED CK_RV mechanism_derive(const CK_MECHANISM *given, struct key *key, size_t size,
                                struct bytes *ret_secret);
+
+/* A key object that the parameter names as salt (CKF_HKDF_SALT_KEY), else
+ * CK_INVALID_HANDLE; and the derivation with that key's value, which is not empty. */
+CK_OBJECT_HANDLE mechanism_salt_key(const CK_MECHANISM *given);
+CHECKED CK_RV mechanism_derive_salted(const CK_MECHANISM *given, struct key *key, struct view salt,
+                                      size_t size, struct bytes *ret_secret);
 
 #endif

@@ -3,10 +3,9 @@
 #include "token/mechanism/family.h"
 
 static const struct mechanism_rows *const families[] = {
-    &mechanism_rows_rsa,
-    &mechanism_rows_ecdsa,
-    &mechanism_rows_ecdh,
-    &mechanism_rows_digest,
+    &mechanism_rows_rsa,    &mechanism_rows_ecdsa,    &mechanism_rows_eddsa, &mechanism_rows_ecdh,
+    &mechanism_rows_digest, &mechanism_rows_cipher,   &mechanism_rows_mac,   &mechanism_rows_wrap,
+    &mechanism_rows_hkdf,   &mechanism_rows_generate,
 };
 
 const struct mechanism *mechanism_at(size_t index)
@@ -34,39 +33,90 @@ CK_RV mechanism_no_parameters(const struct mechanism *mechanism UNUSED, const CK
     return given->ulParameterLen ? CKR_MECHANISM_PARAM_INVALID : CKR_OK;
 }
 
-CK_KEY_TYPE mechanism_key_type(const struct mechanism *mechanism)
+const void *mechanism_parameter(const CK_MECHANISM *given, size_t size)
 {
-    return mechanism->algorithm == KEY_ALGORITHM_EC ? CKK_EC : CKK_RSA;
+    return given->ulParameterLen == size ? given->pParameter : NULL;
 }
 
-/* Public operations need the algorithm only; private ones the key's consent. */
+static CK_KEY_TYPE key_type(enum key_algorithm algorithm)
+{
+    static const CK_KEY_TYPE types[] = {
+        [KEY_ALGORITHM_NONE] = CK_UNAVAILABLE_INFORMATION,
+        [KEY_ALGORITHM_RSA] = CKK_RSA,
+        [KEY_ALGORITHM_EC] = CKK_EC,
+        [KEY_ALGORITHM_EDWARDS] = CKK_EC_EDWARDS,
+        [KEY_ALGORITHM_MONTGOMERY] = CKK_EC_MONTGOMERY,
+        [KEY_ALGORITHM_AES] = CKK_AES,
+        [KEY_ALGORITHM_SECRET] = CKK_GENERIC_SECRET,
+    };
+    return types[algorithm];
+}
+
+CK_KEY_TYPE mechanism_key_type(const struct mechanism *mechanism)
+{
+    return key_type(mechanism->algorithm);
+}
+
+bool mechanism_takes(const struct mechanism *mechanism, CK_KEY_TYPE type)
+{
+    if (mechanism->algorithm == KEY_ALGORITHM_NONE)
+        return false;
+    return type == mechanism_key_type(mechanism) ||
+           (mechanism->other_key_type && type == mechanism->other_key_type);
+}
+
+bool mechanism_is_symmetric(const struct mechanism *mechanism)
+{
+    return mechanism->algorithm == KEY_ALGORITHM_AES ||
+           mechanism->algorithm == KEY_ALGORITHM_SECRET;
+}
+
+CK_FLAGS mechanism_flags_of_directory(const struct mechanism *mechanism, bool sealing)
+{
+    bool in_software = mechanism->algorithm == KEY_ALGORITHM_EDWARDS ||
+                       mechanism->algorithm == KEY_ALGORITHM_MONTGOMERY;
+    if (mechanism->flags & CKF_GENERATE_KEY_PAIR && in_software && !sealing)
+        return 0;
+    return mechanism->flags;
+}
+
+/* What one key can do; the rest needs keys beside it. Public operations ask for the
+ * algorithm only, private ones for the key's consent. */
+static const struct {
+    CK_FLAGS flag;
+    enum key_use use;
+} private_uses[] = {
+    {CKF_SIGN, KEY_USE_SIGN},
+    {CKF_MESSAGE_SIGN, KEY_USE_SIGN},
+    {CKF_DECRYPT, KEY_USE_DECRYPT},
+    {CKF_DERIVE, KEY_USE_DERIVE},
+};
+static const CK_FLAGS private_flags = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_DECRYPT | CKF_DERIVE;
+static const CK_FLAGS public_flags = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_ENCRYPT;
+
+/* An exported key is not for recovery: its objects say so. */
+static const CK_FLAGS directory_flags = CKF_WRAP | CKF_UNWRAP | CKF_GENERATE |
+                                        CKF_GENERATE_KEY_PAIR | CKF_SIGN_RECOVER |
+                                        CKF_VERIFY_RECOVER;
+
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *key,
                          const struct public_key *public_key)
 {
-    if (mechanism->algorithm == KEY_ALGORITHM_NONE)
+    if (mechanism->flags & CKF_DIGEST)
         return mechanism->flags;
-    if (public_key->algorithm != KEY_ALGORITHM_NONE &&
-        public_key->algorithm != mechanism->algorithm)
+    if (mechanism_is_symmetric(mechanism))
         return 0;
-    if (public_key->algorithm == KEY_ALGORITHM_NONE && !key)
+    if (public_key->algorithm == KEY_ALGORITHM_NONE
+            ? !key
+            : !mechanism_takes(mechanism, key_type(public_key->algorithm)))
         return 0;
     const struct scheme scheme = {.kind = mechanism->kind, .hash = mechanism->hash};
-    const CK_FLAGS operations =
-        CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT | CKF_DERIVE | CKF_DIGEST;
-    static const struct {
-        CK_FLAGS flag;
-        enum key_use use;
-    } private_uses[] = {
-        {CKF_SIGN, KEY_USE_SIGN},
-        {CKF_DECRYPT, KEY_USE_DECRYPT},
-        {CKF_DERIVE, KEY_USE_DERIVE},
-    };
-    CK_FLAGS flags = mechanism->flags;
+    CK_FLAGS flags = mechanism->flags & ~directory_flags;
     for (size_t i = 0; i < ARRAY_SIZE(private_uses); i++)
         if (flags & private_uses[i].flag && (!key || !key_can(key, private_uses[i].use, &scheme)))
             flags &= ~private_uses[i].flag;
     /* What says how, like CKF_EC_NAMEDCURVE, is nothing without an operation. */
-    return flags & operations ? flags : 0;
+    return flags & (private_flags | public_flags) ? flags : 0;
 }
 
 enum hash mechanism_hash(CK_MECHANISM_TYPE type)

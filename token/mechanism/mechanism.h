@@ -3,34 +3,26 @@
 #ifndef SIGNET_MECHANISM_MECHANISM_H
 #define SIGNET_MECHANISM_MECHANISM_H
 
-#include "token/base/public_key.h"
+#include "token/base/key_spec.h"
 #include "token/base/scheme.h"
 #include "token/key/key.h"
 
-struct job;
-struct mechanism;
+struct family;
 
-/* What the rows of a family share. A NULL slot means that the family has none. */
-struct family {
-    /* Checks the mechanism's parameter and completes the scheme. */
-    CK_RV(*parameters)
-    (const struct mechanism *mechanism, const CK_MECHANISM *given, struct scheme *scheme);
-    /* The most input that raw (unhashed) data may have, for this operation. */
-    size_t (*input_limit)(const struct job *job);
-    /* From the collected input, or its digest, to what the key is given. */
-    CK_RV (*encode)(const struct job *job, struct view input, struct bytes *ret_encoded);
-};
-
-/* One row. `flags` are the operations, as in CK_MECHANISM_INFO; sizes are in
- * bits. `hash` is applied to the input first; HASH_NONE takes it as it is. */
+/* One row. `flags` are the operations, as in CK_MECHANISM_INFO; sizes are in bits,
+ * of AES and HMAC keys in bytes. `hash` is applied to the input first; HASH_NONE
+ * takes it as it is. `other_key_type` (0: none) is a second CKK_ value beside the
+ * algorithm's; `variant` is for the family alone. */
 struct mechanism {
     CK_MECHANISM_TYPE type;
     CK_FLAGS flags;
     enum key_algorithm algorithm;
+    CK_KEY_TYPE other_key_type;
     CK_ULONG min_size;
     CK_ULONG max_size;
     enum scheme_kind kind;
     enum hash hash;
+    unsigned variant;
     const struct family *family;
 };
 
@@ -40,13 +32,23 @@ const struct mechanism *mechanism_find(CK_MECHANISM_TYPE type);
 /* The rows in the table's order, NULL behind the last. */
 const struct mechanism *mechanism_at(size_t index);
 
-/* The operations of the row that can be had with this key (NULL: no private key)
- * and public key (algorithm NONE: not known yet); 0: do not list it. */
+/* What a token has of the row; 0: do not list it. An exported token has digests and
+ * what its one key (NULL: no private key) and public key (algorithm NONE: not known
+ * yet) can do. */
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *key,
                          const struct public_key *public_key);
 
-/* CKK_ value of the keys that the row works on. */
+/* The same of a token directory: all of the table, but key pairs that no TPM has only
+ * where such keys may be sealed. */
+CK_FLAGS mechanism_flags_of_directory(const struct mechanism *mechanism, bool sealing);
+
+/* The CKK_ value of the keys that the row works on, or makes; and whether it works
+ * on keys of this type. HMACs take generic secrets and the type of their hash. */
 CK_KEY_TYPE mechanism_key_type(const struct mechanism *mechanism);
+bool mechanism_takes(const struct mechanism *mechanism, CK_KEY_TYPE type);
+
+/* True if the keys are secret keys, not key pairs. */
+bool mechanism_is_symmetric(const struct mechanism *mechanism);
 
 /* The hash of CKM_SHA256 and the like; HASH_NONE for any other mechanism. */
 enum hash mechanism_hash(CK_MECHANISM_TYPE type);

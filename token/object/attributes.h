@@ -7,22 +7,27 @@
 #define ATTRIBUTE_MAX_SIZE (1024 * 1024)
 #define ATTRIBUTES_MAX_COUNT 128
 
-struct attribute {
-    CK_ATTRIBUTE_TYPE type;
-    struct bytes value;
-};
-
+/* One piece of memory, which attributes_unpack may borrow: a header, an entry of type
+ * and end for each attribute in the order of the types, then the values. A zeroed
+ * struct is the empty set. */
 struct attributes {
-    struct attribute *list;
-    size_t count;
+    uint8_t *block;
+    uint32_t size;
+    uint16_t count;
+    bool borrowed;
 };
 
-/* The attribute, or NULL. Borrowed until the set changes. */
-const struct attribute *attributes_find(const struct attributes *attributes,
-                                        CK_ATTRIBUTE_TYPE type);
+bool attributes_has(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type);
 
-/* Adds or replaces a value. CKR_HOST_MEMORY leaves the set as it was; more than
- * the maxima above are CKR_TEMPLATE_INCONSISTENT and CKR_ATTRIBUTE_VALUE_INVALID. */
+/* One after the other, by index from 0 to count - 1, in the order of their types. The
+ * view is borrowed until the set changes. */
+struct view attributes_at(const struct attributes *attributes, size_t index,
+                          CK_ATTRIBUTE_TYPE *ret_type);
+
+/* Adds or replaces a value, which may be one of this very set. CKR_HOST_MEMORY leaves
+ * the set as it was; more than the maxima above are CKR_TEMPLATE_INCONSISTENT and
+ * CKR_ATTRIBUTE_VALUE_INVALID, a type of more than 32 bits CKR_ATTRIBUTE_TYPE_INVALID.
+ * Memory that is given up is wiped: values may be secret. */
 CHECKED CK_RV attributes_set(struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
                              struct view value);
 CHECKED CK_RV attributes_set_bool(struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
@@ -40,12 +45,17 @@ struct view attributes_value(const struct attributes *attributes, CK_ATTRIBUTE_T
 
 CHECKED CK_RV attributes_copy(struct attributes *attributes, const struct attributes *from);
 
+/* Replaces a set by another, which is empty then. */
+void attributes_move(struct attributes *attributes, struct attributes *from);
+
 /* All of a set as one piece of bytes, and a set that borrows it (until it is changed:
- * then it is copied). CKR_DATA_INVALID for bytes that are no such piece. */
+ * then it is copied). CKR_DATA_INVALID for bytes that are no such piece, or one of a
+ * machine with other numbers. */
 CHECKED CK_RV attributes_pack(const struct attributes *attributes, struct bytes *ret_packed);
 CHECKED CK_RV attributes_unpack(struct view packed, struct attributes *ret_attributes);
 
-/* Takes one out, wiping its value; harmless if it is not there. */
+/* Takes one out, wiping its value; harmless if it is not there. A borrowed set that
+ * cannot be copied for want of memory is emptied instead: never is it left in. */
 void attributes_remove(struct attributes *attributes, CK_ATTRIBUTE_TYPE type);
 
 /* Wipes and frees the contents, not the struct. */

@@ -14,11 +14,11 @@ static struct attributes attributes_of(beginning begin)
 }
 
 static CK_RV change_bool(struct attributes *attributes, CK_ATTRIBUTE_TYPE type, bool value,
-                         bool copying)
+                         enum schema_origin origin)
 {
     struct template template = {.count = 0};
     add_bool(&template, type, value);
-    return schema_change(attributes, template.list, 1, copying);
+    return schema_change(attributes, template.list, 1, origin);
 }
 
 static void booleans_change_as_their_rule_says(UNUSED void **state)
@@ -30,7 +30,7 @@ static void booleans_change_as_their_rule_says(UNUSED void **state)
         CK_RV change, copy, back;
     } rows[] = {
         {begin_data, CKA_TOKEN, true, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_OK},
-        {begin_data, CKA_PRIVATE, true, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_OK},
+        {begin_data, CKA_PRIVATE, true, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_ATTRIBUTE_READ_ONLY},
         {begin_data, CKA_MODIFIABLE, false, CKR_ATTRIBUTE_READ_ONLY, CKR_OK, CKR_OK},
         {begin_data, CKA_COPYABLE, false, CKR_OK, CKR_OK, CKR_ATTRIBUTE_READ_ONLY},
         {begin_data, CKA_DESTROYABLE, false, CKR_OK, CKR_OK, CKR_OK},
@@ -39,20 +39,22 @@ static void booleans_change_as_their_rule_says(UNUSED void **state)
         {begin_secret, CKA_WRAP_WITH_TRUSTED, true, CKR_OK, CKR_OK, CKR_ATTRIBUTE_READ_ONLY},
         {begin_secret, CKA_ENCRYPT, true, CKR_OK, CKR_OK, CKR_OK},
         {begin_secret, CKA_LOCAL, true, CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_READ_ONLY, 0},
-        {begin_public_rsa, CKA_VERIFY, true, CKR_OK, CKR_OK, CKR_OK},
+        {begin_public_rsa, CKA_VERIFY, false, CKR_OK, CKR_OK, CKR_OK},
         {begin_public_rsa, CKA_TRUSTED, true, CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_READ_ONLY, 0},
         {begin_public_rsa, CKA_SIGN, true, CKR_TEMPLATE_INCONSISTENT, CKR_TEMPLATE_INCONSISTENT, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct attributes attributes = attributes_of(rows[i].begin);
-        assert_rv(change_bool(&attributes, rows[i].type, rows[i].value, false), rows[i].change);
+        assert_rv(change_bool(&attributes, rows[i].type, rows[i].value, SCHEMA_SET),
+                  rows[i].change);
         attributes_clear(&attributes);
         attributes = attributes_of(rows[i].begin);
-        assert_rv(change_bool(&attributes, rows[i].type, rows[i].value, true), rows[i].copy);
+        assert_rv(change_bool(&attributes, rows[i].type, rows[i].value, SCHEMA_COPY), rows[i].copy);
         if (rows[i].copy == CKR_OK) {
             assert_int_equal(attributes_bool(&attributes, rows[i].type, !rows[i].value),
                              rows[i].value);
-            assert_rv(change_bool(&attributes, rows[i].type, !rows[i].value, true), rows[i].back);
+            assert_rv(change_bool(&attributes, rows[i].type, !rows[i].value, SCHEMA_COPY),
+                      rows[i].back);
         }
         attributes_clear(&attributes);
     }
@@ -72,8 +74,10 @@ static void what_an_object_is_made_of_does_not_change(UNUSED void **state)
         struct attributes attributes = attributes_of(rows[i].begin);
         struct template template = {.count = 0};
         add_text(&template, rows[i].type, "something else");
-        assert_rv(schema_change(&attributes, template.list, 1, false), CKR_ATTRIBUTE_READ_ONLY);
-        assert_rv(schema_change(&attributes, template.list, 1, true), CKR_ATTRIBUTE_READ_ONLY);
+        assert_rv(schema_change(&attributes, template.list, 1, SCHEMA_SET),
+                  CKR_ATTRIBUTE_READ_ONLY);
+        assert_rv(schema_change(&attributes, template.list, 1, SCHEMA_COPY),
+                  CKR_ATTRIBUTE_READ_ONLY);
         attributes_clear(&attributes);
     }
 }
@@ -84,7 +88,7 @@ static void the_same_value_may_always_be_set(UNUSED void **state)
     struct template template;
     begin_certificate(&template);
     add_bool(&template, CKA_TOKEN, false);
-    assert_ok(schema_change(&attributes, template.list, template.count, false));
+    assert_ok(schema_change(&attributes, template.list, template.count, SCHEMA_SET));
     attributes_clear(&attributes);
 }
 
@@ -95,10 +99,10 @@ static void a_change_is_done_whole_or_not_at_all(UNUSED void **state)
     add_text(&template, CKA_LABEL, "new label");
     add_bool(&template, CKA_SENSITIVE, true);
     add_bool(&template, CKA_LOCAL, true);
-    assert_rv(schema_change(&attributes, template.list, 3, false), CKR_ATTRIBUTE_READ_ONLY);
+    assert_rv(schema_change(&attributes, template.list, 3, SCHEMA_SET), CKR_ATTRIBUTE_READ_ONLY);
     assert_int_equal(attributes_value(&attributes, CKA_LABEL).size, 0);
     assert_false(attributes_bool(&attributes, CKA_SENSITIVE, true));
-    assert_ok(schema_change(&attributes, template.list, 2, false));
+    assert_ok(schema_change(&attributes, template.list, 2, SCHEMA_SET));
     assert_view(attributes_value(&attributes, CKA_LABEL), "new label");
     assert_true(attributes_bool(&attributes, CKA_SENSITIVE, false));
     attributes_clear(&attributes);
@@ -109,13 +113,15 @@ static void unknown_attributes_and_values_are_refused(UNUSED void **state)
     struct attributes attributes = attributes_of(begin_data);
     struct template template = {.count = 0};
     add_text(&template, CKA_VENDOR_DEFINED + 7, "x");
-    assert_rv(schema_change(&attributes, template.list, 1, true), CKR_ATTRIBUTE_TYPE_INVALID);
+    assert_rv(schema_change(&attributes, template.list, 1, SCHEMA_COPY),
+              CKR_ATTRIBUTE_TYPE_INVALID);
     template.list[0].type = CKA_MODULUS;
-    assert_rv(schema_change(&attributes, template.list, 1, true), CKR_TEMPLATE_INCONSISTENT);
+    assert_rv(schema_change(&attributes, template.list, 1, SCHEMA_COPY), CKR_TEMPLATE_INCONSISTENT);
     template.count = 0;
     add_bytes(&template, CKA_TOKEN, "\2", 1);
-    assert_rv(schema_change(&attributes, template.list, 1, true), CKR_ATTRIBUTE_VALUE_INVALID);
-    assert_ok(schema_change(&attributes, NULL, 0, true));
+    assert_rv(schema_change(&attributes, template.list, 1, SCHEMA_COPY),
+              CKR_ATTRIBUTE_VALUE_INVALID);
+    assert_ok(schema_change(&attributes, NULL, 0, SCHEMA_COPY));
     attributes_clear(&attributes);
 }
 
@@ -123,12 +129,12 @@ static void secret_values_are_hidden_when_sensitive_or_not_extractable(UNUSED vo
 {
     struct attributes attributes = attributes_of(begin_secret);
     assert_false(schema_is_hidden(&attributes, CKA_VALUE));
-    assert_ok(change_bool(&attributes, CKA_SENSITIVE, true, false));
+    assert_ok(change_bool(&attributes, CKA_SENSITIVE, true, SCHEMA_SET));
     assert_true(schema_is_hidden(&attributes, CKA_VALUE));
     assert_false(schema_is_hidden(&attributes, CKA_LABEL));
     attributes_clear(&attributes);
     attributes = attributes_of(begin_secret);
-    assert_ok(change_bool(&attributes, CKA_EXTRACTABLE, false, false));
+    assert_ok(change_bool(&attributes, CKA_EXTRACTABLE, false, SCHEMA_SET));
     assert_true(schema_is_hidden(&attributes, CKA_VALUE));
     attributes_clear(&attributes);
     attributes = attributes_of(begin_certificate);
@@ -141,9 +147,9 @@ static void a_hidden_value_cannot_be_guessed_by_setting_it(UNUSED void **state)
 {
     struct attributes attributes = attributes_of(begin_secret);
     struct template template = {.count = 0};
-    assert_ok(change_bool(&attributes, CKA_SENSITIVE, true, false));
+    assert_ok(change_bool(&attributes, CKA_SENSITIVE, true, SCHEMA_SET));
     add_text(&template, CKA_VALUE, "the secret value");
-    assert_rv(schema_change(&attributes, template.list, 1, false), CKR_ATTRIBUTE_READ_ONLY);
+    assert_rv(schema_change(&attributes, template.list, 1, SCHEMA_SET), CKR_ATTRIBUTE_READ_ONLY);
     attributes_clear(&attributes);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "token/object/material.h"
 #include "token/object/schema.h"
 
 CK_RV object_new(struct attributes *attributes, struct object **ret_object)
@@ -21,7 +22,7 @@ void object_free(struct object *object)
     if (!object)
         return;
     attributes_clear(&object->attributes);
-    public_key_clear(&object->public_key);
+    bytes_free(&object->key_id);
     key_unref(object->key);
     free(object);
 }
@@ -32,14 +33,14 @@ static CK_RV get_one(const struct object *object, CK_ATTRIBUTE *wanted)
     wanted->ulValueLen = CK_UNAVAILABLE_INFORMATION;
     if (schema_is_hidden(&object->attributes, wanted->type))
         return CKR_ATTRIBUTE_SENSITIVE;
-    const struct attribute *attribute = attributes_find(&object->attributes, wanted->type);
-    if (!attribute)
+    if (!attributes_has(&object->attributes, wanted->type))
         return CKR_ATTRIBUTE_TYPE_INVALID;
-    if (wanted->pValue && room < attribute->value.size)
+    struct view value = attributes_value(&object->attributes, wanted->type);
+    if (wanted->pValue && room < value.size)
         return CKR_BUFFER_TOO_SMALL;
-    if (wanted->pValue && attribute->value.size)
-        memcpy(wanted->pValue, attribute->value.data, attribute->value.size);
-    wanted->ulValueLen = attribute->value.size;
+    if (wanted->pValue && value.size)
+        memcpy(wanted->pValue, value.data, value.size);
+    wanted->ulValueLen = value.size;
     return CKR_OK;
 }
 
@@ -57,9 +58,10 @@ CK_RV object_get(const struct object *object, CK_ATTRIBUTE *template, CK_ULONG c
 bool object_matches(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++) {
-        const struct attribute *attribute = attributes_find(&object->attributes, template[i].type);
-        if (!attribute || schema_is_hidden(&object->attributes, template[i].type) ||
-            !view_equal(bytes_view(&attribute->value),
+        CK_ATTRIBUTE_TYPE type = template[i].type;
+        if (!attributes_has(&object->attributes, type) ||
+            schema_is_hidden(&object->attributes, type) ||
+            !view_equal(attributes_value(&object->attributes, type),
                         view_of(template[i].pValue, template[i].ulValueLen)))
             return false;
     }
@@ -68,10 +70,12 @@ bool object_matches(const struct object *object, const CK_ATTRIBUTE *template, C
 
 CK_ULONG object_size(const struct object *object)
 {
-    CK_ULONG size = sizeof(*object);
-    for (size_t i = 0; i < object->attributes.count; i++)
-        size += sizeof(struct attribute) + object->attributes.list[i].value.size;
-    return size;
+    return sizeof(*object) + object->attributes.size;
+}
+
+CK_RV object_public_key(const struct object *object, struct public_key *ret_key)
+{
+    return material_public(&object->attributes, ret_key);
 }
 
 CK_OBJECT_CLASS object_class(const struct object *object)

@@ -7,13 +7,16 @@
 #include "token/object/attributes.h"
 
 /* `owner` is the session whose end is the object's end; CK_INVALID_HANDLE for
- * token objects. public_key is that of a key object, algorithm NONE for others. */
+ * token objects. */
 struct object {
     CK_OBJECT_HANDLE handle;
     CK_SESSION_HANDLE owner;
     struct attributes attributes;
     struct key *key;
-    struct public_key public_key;
+    uint32_t place;      /* of finder.c; 0 if it is in none */
+    struct bytes key_id; /* what a token key is bound to; known when it was used */
+    void *home;          /* a token object's file, of the session room */
+    bool revealed;       /* attributes hold a value that is kept encrypted */
 };
 
 /* An object that takes `attributes` over (emptying it) on success. */
@@ -30,6 +33,10 @@ bool object_matches(const struct object *object, const CK_ATTRIBUTE *template, C
 
 /* About how many bytes it takes, for C_GetObjectSize. */
 CK_ULONG object_size(const struct object *object);
+
+/* The public half of a key object: the field above or, if it is empty, what the
+ * attributes say. CKR_TEMPLATE_INCOMPLETE for objects without one. The caller clears it. */
+CHECKED CK_RV object_public_key(const struct object *object, struct public_key *ret_key);
 
 CK_OBJECT_CLASS object_class(const struct object *object);
 bool object_bool(const struct object *object, CK_ATTRIBUTE_TYPE type);

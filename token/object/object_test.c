@@ -124,7 +124,7 @@ static void a_new_object_takes_the_attributes_over(UNUSED void **state)
     assert_ok(attributes_set_ulong(&attributes, CKA_CLASS, CKO_DATA));
     assert_ok(object_new(&attributes, &object));
     assert_int_equal(attributes.count, 0);
-    assert_null(attributes.list);
+    assert_null(attributes.block);
     assert_int_equal(object_class(object), CKO_DATA);
     assert_false(object_bool(object, CKA_TOKEN));
     object_free(object);

@@ -8,7 +8,12 @@
 #include "token/object/object.h"
 #include "token/object/schema.h"
 
-#define MAX_TEMPLATE 16
+#define MAX_TEMPLATE 32
+
+/* DER of curve OIDs. */
+#define P256 "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
+#define ED25519 "\x06\x03\x2b\x65\x70"
+#define X25519 "\x06\x03\x2b\x65\x6e"
 
 /* A template that owns its values. */
 struct template
@@ -74,7 +79,7 @@ static UNUSED void begin_public_ec(struct template *template)
     *template = (struct template){.count = 0};
     add_ulong(template, CKA_CLASS, CKO_PUBLIC_KEY);
     add_ulong(template, CKA_KEY_TYPE, CKK_EC);
-    add_text(template, CKA_EC_PARAMS, "curve");
+    add_text(template, CKA_EC_PARAMS, P256);
     add_text(template, CKA_EC_POINT, "point");
 }
 
@@ -84,6 +89,17 @@ static UNUSED void begin_private_rsa(struct template *template)
     add_ulong(template, CKA_CLASS, CKO_PRIVATE_KEY);
     add_ulong(template, CKA_KEY_TYPE, CKK_RSA);
     add_text(template, CKA_MODULUS, "modulus");
+    add_text(template, CKA_PUBLIC_EXPONENT, "\x01\x01");
+    add_text(template, CKA_PRIVATE_EXPONENT, "exponent");
+}
+
+static UNUSED void begin_private_ec(struct template *template)
+{
+    *template = (struct template){.count = 0};
+    add_ulong(template, CKA_CLASS, CKO_PRIVATE_KEY);
+    add_ulong(template, CKA_KEY_TYPE, CKK_EC);
+    add_text(template, CKA_EC_PARAMS, P256);
+    add_text(template, CKA_VALUE, "number");
 }
 
 static UNUSED void begin_certificate(struct template *template)

@@ -31,7 +31,12 @@ static const struct {
     {"serial number", IN_SECTION},
     {"slot description", IN_SECTION},
     {"pin", IN_SECTION},
+    {"pin source", IN_BOTH},
+    {"so pin source", IN_BOTH},
     {"token directory", IN_SECTION},
+    {"sealed keys", IN_SECTION},
+    {"user tries", IN_SECTION},
+    {"so tries", IN_SECTION},
     {"bus protection", IN_BOTH},
 };
 
@@ -45,13 +50,15 @@ static void free_string(char **string)
 static const struct {
     const char *variable;
     const char *path;
+    const char *shown;
 } places[] = {
-    {"SIGNET_CONF", NULL},
-    {"OPENSSL_PKCS11_CONF", NULL},
-    {"XDG_CONFIG_HOME", "/signet/signet.conf"},
-    {NULL, "~/.config/signet/signet.conf"},
-    {NULL, "~/.config/openssl-pkcs11/openssl-pkcs11.conf"},
-    {NULL, "/etc/signet/signet.conf"},
+    {"SIGNET_CONF", NULL, "$SIGNET_CONF"},
+    {"OPENSSL_PKCS11_CONF", NULL, "$OPENSSL_PKCS11_CONF"},
+    {"XDG_CONFIG_HOME", "/signet/signet.conf", "$XDG_CONFIG_HOME/signet/signet.conf"},
+    {NULL, "~/.config/signet/signet.conf", "~/.config/signet/signet.conf"},
+    {NULL, "~/.config/openssl-pkcs11/openssl-pkcs11.conf",
+     "~/.config/openssl-pkcs11/openssl-pkcs11.conf"},
+    {NULL, "/etc/signet/signet.conf", "/etc/signet/signet.conf"},
 };
 
 static CK_RV place_path(size_t place, char **ret_path)
@@ -77,12 +84,19 @@ static CK_RV place_path(size_t place, char **ret_path)
     return CKR_OK;
 }
 
-static CK_RV find_file(char **ret_path)
+static CK_RV find_file(struct configuration *configuration)
 {
     CK_RV rv = CKR_OK;
-    for (size_t i = 0; i < ARRAY_SIZE(places) && rv == CKR_OK && !*ret_path; i++)
-        rv = place_path(i, ret_path);
+    for (size_t i = 0; i < ARRAY_SIZE(places) && rv == CKR_OK && !configuration->path; i++) {
+        rv = place_path(i, &configuration->path);
+        configuration->named_by = configuration->path ? places[i].variable : NULL;
+    }
     return rv;
+}
+
+const char *configuration_place(size_t index)
+{
+    return index < ARRAY_SIZE(places) ? places[index].shown : NULL;
 }
 
 static void check_keywords(struct config *config, size_t number)
@@ -105,28 +119,36 @@ static void check_keywords(struct config *config, size_t number)
     }
 }
 
-static void open_log(const struct configuration *configuration)
+static enum log_level log_level_of(struct config *config)
 {
-    const struct config_section *global = &configuration->config.sections[0];
+    const struct config_entry *entry = config_find(&config->sections[0], "log level");
+    enum log_level level = LOG_LEVEL_WARNING;
+    if (entry && !log_level_parse(entry->value, &level))
+        config_problem_add(config, entry->line, 1,
+                           "log level '%s' is none of off, error, warning, info, debug; 'warning' "
+                           "is taken",
+                           entry->value);
+    return level;
+}
+
+static void open_log(struct configuration *configuration)
+{
+    enum log_level level = log_level_of(&configuration->config);
     const char *target = secure_getenv("SIGNET_LOG");
     const char *word = secure_getenv("SIGNET_LOG_LEVEL");
     char *path CLEANUP(free_string) = NULL;
-    enum log_level level = LOG_LEVEL_WARNING;
     if (!target || !*target) {
-        target = config_value(global, "log");
+        target = config_value(&configuration->config.sections[0], "log");
         bool file =
             target && *target && strcmp(target, "stderr") != 0 && strcmp(target, "syslog") != 0;
         if (file && store_expand(target, configuration->directory, &path, NULL) == CKR_OK)
             target = path;
     }
-    if (!word || !*word)
-        word = config_value(global, "log level");
-    bool known = !word || log_level_parse(word, &level);
+    bool known = !word || !*word || log_level_parse(word, &level);
     log_open(target, level);
     if (!known)
         log_line(LOG_LEVEL_ERROR, "session",
-                 "log level '%s' is none of off, error, warning, info, debug; 'warning' is taken",
-                 word);
+                 "SIGNET_LOG_LEVEL '%s' is none of off, error, warning, info, debug", word);
 }
 
 void configuration_log(const struct configuration *configuration, unsigned line, const char *name,
@@ -239,18 +261,46 @@ static CK_RV read_string(const char *given, struct configuration *configuration,
     return rv != CKR_OK ? rv : read_file(configuration);
 }
 
+/* Without any configuration: the token directory at its usual place, if there is one. */
+static CK_RV read_default(struct configuration *configuration)
+{
+    static const char usual[] = "/signet/token";
+    const char *data = secure_getenv("XDG_DATA_HOME");
+    char *word CLEANUP(free_string) = NULL;
+    char *path CLEANUP(free_string) = NULL;
+    char *text CLEANUP(free_string) = NULL;
+    if (asprintf(&word, "%s%s", data && *data ? data : "~/.local/share", usual) < 0) {
+        word = NULL;
+        return CKR_HOST_MEMORY;
+    }
+    CK_RV rv = store_expand(word, NULL, &path, NULL);
+    if (rv == CKR_HOST_MEMORY)
+        return rv;
+    if (rv != CKR_OK || !store_exists(path))
+        return config_parse((struct view){0}, &configuration->config);
+    if (asprintf(&text, "[signet]\ntoken directory = \"%s\"\n", path) < 0) {
+        text = NULL;
+        return CKR_HOST_MEMORY;
+    }
+    configuration->path = strdup(path);
+    if (!configuration->path)
+        return CKR_HOST_MEMORY;
+    rv = store_directory(path, &configuration->directory);
+    return rv != CKR_OK ? rv : config_parse(view_string(text), &configuration->config);
+}
+
 static CK_RV read_any(const char *string, struct configuration *configuration)
 {
     bool read = false;
     CK_RV rv = read_string(string, configuration, &read);
     if (rv != CKR_OK || read)
         return rv;
-    rv = find_file(&configuration->path);
+    rv = find_file(configuration);
     if (rv != CKR_OK)
         return rv;
     if (configuration->path)
         return read_file(configuration);
-    return config_parse((struct view){0}, &configuration->config);
+    return read_default(configuration);
 }
 
 CK_RV configuration_open(const char *string, struct configuration *ret_configuration)

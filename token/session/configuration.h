@@ -5,11 +5,13 @@
 
 #include "token/base/config.h"
 
-/* path names the file for messages; relative paths in it start at directory. */
+/* path names the file for messages, NULL without any; relative paths in it start at
+ * directory. named_by: the variable of the environment that has it, or NULL. */
 struct configuration {
     struct config config;
     char *path;
     char *directory;
+    const char *named_by;
 };
 
 /* Finds and reads the configuration: `string` from C_Initialize (may be NULL),
@@ -24,6 +26,10 @@ void configuration_clear(struct configuration *configuration);
 /* A section's value of a key, or else the global one, or else NULL. Borrowed. */
 const char *configuration_value(const struct configuration *configuration,
                                 const struct config_section *section, const char *key);
+
+/* Where a configuration may be, in the order of the search, as a person would write
+ * it; NULL behind the last. */
+const char *configuration_place(size_t index);
 
 /* One log line about a section: FILE:LINE: [NAME]: text. */
 void configuration_log(const struct configuration *configuration, unsigned line, const char *name,

@@ -1,9 +1,14 @@
 #include "token/session/mechanisms.h"
 
+#include "token/session/writable.h"
+
 CK_FLAGS token_mechanism_flags(const struct token *token, const struct mechanism *mechanism)
 {
     if (!mechanism)
         return 0;
+    if (token->writable)
+        return mechanism_flags_of_directory(mechanism,
+                                            token->writable->sealing == KEY_SEALING_ALLOWED);
     return mechanism_flags(mechanism, token->material.key, &token->material.public_key);
 }
 
@@ -38,8 +43,8 @@ CK_RV token_mechanism_info(const struct token *token, CK_MECHANISM_TYPE type,
         return CKR_MECHANISM_INVALID;
     if (!info)
         return CKR_ARGUMENTS_BAD;
-    bool chip = token->material.key && key_place(token->material.key) == KEY_IN_DEVICE &&
-                flags & (CKF_SIGN | CKF_DECRYPT | CKF_DERIVE);
+    bool chip = token_place(token) == KEY_IN_DEVICE && !mechanism_is_symmetric(mechanism) &&
+                flags & (CKF_SIGN | CKF_DECRYPT | CKF_DERIVE | CKF_GENERATE_KEY_PAIR);
     *info = (CK_MECHANISM_INFO){
         .ulMinKeySize = mechanism->min_size,
         .ulMaxKeySize = mechanism->max_size,

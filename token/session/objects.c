@@ -2,115 +2,120 @@
 
 #include <string.h>
 
-#include "token/base/log.h"
-#include "token/mechanism/ecdh.h"
 #include "token/mechanism/software.h"
-#include "token/object/build.h"
+#include "token/object/material.h"
 #include "token/object/schema.h"
-#include "token/session/mechanisms.h"
+#include "token/session/made.h"
+#include "token/session/stored.h"
+#include "token/session/writable.h"
+
+static CK_OBJECT_CLASS class_of(const struct attributes *attributes)
+{
+    return attributes_ulong(attributes, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
+}
 
 static bool is_secret_size(CK_KEY_TYPE type, size_t size)
 {
     if (type == CKK_AES)
         return size == 16 || size == 24 || size == 32;
-    return type == CKK_GENERIC_SECRET && size > 0;
+    return size > 0 && size <= MADE_MAX_SECRET;
 }
 
-/* What the module itself says of a secret key. */
-static CK_RV complete_secret(struct attributes *attributes)
+CK_RV made_take_secret(struct made *made)
 {
-    struct view value = attributes_value(attributes, CKA_VALUE);
+    struct attributes *attributes = &made->attributes;
     CK_KEY_TYPE type = attributes_ulong(attributes, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
-    if (!is_secret_size(type, value.size))
+    CK_RV rv = CKR_OK;
+    if (attributes_has(attributes, CKA_VALUE))
+        rv = bytes_copy(&made->value, attributes_value(attributes, CKA_VALUE));
+    attributes_remove(attributes, CKA_VALUE);
+    if (rv != CKR_OK)
+        return rv;
+    if (!is_secret_size(type, made->value.size))
         return CKR_ATTRIBUTE_VALUE_INVALID;
-    return attributes_set_ulong(attributes, CKA_VALUE_LEN, value.size);
+    return attributes_set_ulong(attributes, CKA_VALUE_LEN, made->value.size);
 }
 
-static CK_RV complete_public(struct attributes *attributes, struct public_key *public_key)
+static CK_RV complete_public(struct attributes *attributes)
 {
-    CK_RV rv = object_describe_public_key(attributes, public_key);
+    struct public_key public_key = {0};
+    CK_RV rv = material_public(attributes, &public_key);
     if (rv == CKR_OK)
-        rv = mechanism_complete_public_key(public_key);
-    if (rv == CKR_OK && public_key->algorithm == KEY_ALGORITHM_RSA)
-        rv = attributes_set_ulong(attributes, CKA_MODULUS_BITS, public_key->bits);
-    return rv != CKR_OK
-               ? rv
-               : attributes_set(attributes, CKA_PUBLIC_KEY_INFO, bytes_view(&public_key->spki));
+        rv = mechanism_complete_public_key(&public_key);
+    if (rv == CKR_OK)
+        rv = material_set_public(attributes, &public_key);
+    public_key_clear(&public_key);
+    return rv;
 }
 
-static CK_RV complete(struct attributes *attributes, struct public_key *public_key)
+/* A certificate's names follow from itself, where the template left them out. What is
+ * no X.509 is refused: nothing could read it back. */
+static CK_RV complete_certificate(struct attributes *attributes)
 {
-    switch (attributes_ulong(attributes, CKA_CLASS, CK_UNAVAILABLE_INFORMATION)) {
+    struct key_contents contents CLEANUP(key_contents_clear) = {0};
+    struct bytes pem CLEANUP(bytes_free) = {0};
+    CK_RV rv = key_write_certificate(attributes_value(attributes, CKA_VALUE), &pem);
+    if (rv == CKR_OK)
+        rv = key_inspect(bytes_view(&pem), &contents, NULL);
+    if (rv == CKR_HOST_MEMORY)
+        return rv;
+    if (rv != CKR_OK || contents.certificate_count != 1)
+        return CKR_ATTRIBUTE_VALUE_INVALID;
+    return material_set_certificate(attributes, &contents.certificates[0]);
+}
+
+static CK_RV complete(struct made *made)
+{
+    switch (class_of(&made->attributes)) {
     case CKO_DATA:
-    case CKO_CERTIFICATE:
         return CKR_OK;
+    case CKO_CERTIFICATE:
+        return complete_certificate(&made->attributes);
     case CKO_PUBLIC_KEY:
-        return complete_public(attributes, public_key);
+        return complete_public(&made->attributes);
     case CKO_SECRET_KEY:
-        return complete_secret(attributes);
+        return made_take_secret(made);
+    case CKO_PRIVATE_KEY:
+        return material_take_private(&made->attributes, &made->parts);
     default:
-        log_line(LOG_LEVEL_WARNING, "session",
-                 "C_CreateObject: this token takes no private keys; name the key's file in the "
-                 "configuration");
         return CKR_TEMPLATE_INCONSISTENT;
     }
-}
-
-/* Where a new object may go: only into the session, and privately only for the
- * user. */
-static CK_RV check_place(const struct session *session, const struct attributes *attributes)
-{
-    const struct token *token = session->token;
-    if (attributes_bool(attributes, CKA_TOKEN, false))
-        return CKR_TOKEN_WRITE_PROTECTED;
-    if (attributes_bool(attributes, CKA_PRIVATE, false) && token_needs_login(token) &&
-        !token->logged_in)
-        return CKR_USER_NOT_LOGGED_IN;
-    return CKR_OK;
-}
-
-/* Takes all three over, also on failure. */
-static CK_RV add(struct session *session, struct attributes *attributes,
-                 struct public_key *public_key, struct key *key, CK_OBJECT_HANDLE *ret_handle)
-{
-    struct object *object = NULL;
-    CK_RV rv = check_place(session, attributes);
-    if (rv == CKR_OK)
-        rv = object_new(attributes, &object);
-    if (rv != CKR_OK) {
-        attributes_clear(attributes);
-        public_key_clear(public_key);
-        key_unref(key);
-        return rv;
-    }
-    object->public_key = *public_key;
-    object->key = key;
-    rv = token_add_object(session->token, session->handle, object);
-    if (rv != CKR_OK) {
-        object_free(object);
-        return rv;
-    }
-    *ret_handle = object->handle;
-    return CKR_OK;
 }
 
 CK_RV objects_create(struct session *session, const CK_ATTRIBUTE *template, CK_ULONG count,
                      CK_OBJECT_HANDLE *ret_handle)
 {
-    struct attributes attributes = {0};
-    struct public_key public_key = {0};
-    CK_RV rv = schema_build(SCHEMA_CREATE, template, count, NULL, &attributes);
+    struct made made CLEANUP(made_clear) = {0};
+    CK_RV rv =
+        schema_build(made_origin(session, SCHEMA_CREATE), template, count, NULL, &made.attributes);
     if (rv == CKR_OK)
-        rv = complete(&attributes, &public_key);
-    if (rv != CKR_OK) {
-        attributes_clear(&attributes);
-        public_key_clear(&public_key);
-        return rv;
-    }
-    return add(session, &attributes, &public_key, NULL, ret_handle);
+        rv = made_check_place(session, &made.attributes);
+    if (rv == CKR_OK)
+        rv = complete(&made);
+    if (rv == CKR_OK)
+        rv = schema_complete_key(&made.attributes, SCHEMA_CREATE, CK_UNAVAILABLE_INFORMATION, NULL);
+    return rv != CKR_OK ? rv : made_place(session, &made, 1, ret_handle);
 }
 
-/* A token's own objects cannot be changed; a copy for the session can. */
+/* The key behind what is copied: the same one, wherever it is. */
+static CK_RV copy_key(struct session *session, struct object *from, struct made *made)
+{
+    CK_OBJECT_CLASS class = object_class(from);
+    struct key *key = NULL;
+    if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+        return CKR_OK;
+    CK_RV rv = token_key(session->token, from, &key);
+    if (rv != CKR_OK)
+        return rv;
+    made->key = key_ref(key);
+    if (class == CKO_SECRET_KEY) {
+        rv = key_secret_value(key, &made->value);
+        attributes_remove(&made->attributes, CKA_VALUE);
+    }
+    return rv != CKR_OK ? rv : bytes_copy(&made->key_id, bytes_view(&from->key_id));
+}
+
+/* What cannot be changed where it is can be in a copy. */
 static CK_RV loosen(struct attributes *attributes, const struct object *from)
 {
     if (from->owner != CK_INVALID_HANDLE)
@@ -122,159 +127,84 @@ static CK_RV loosen(struct attributes *attributes, const struct object *from)
 CK_RV objects_copy(struct session *session, CK_OBJECT_HANDLE handle, const CK_ATTRIBUTE *template,
                    CK_ULONG count, CK_OBJECT_HANDLE *ret_handle)
 {
-    const struct object *from = token_object(session->token, handle);
+    struct made made CLEANUP(made_clear) = {0};
+    struct object *from = token_object(session->token, handle);
     if (!from)
         return CKR_OBJECT_HANDLE_INVALID;
     if (!object_bool(from, CKA_COPYABLE))
         return CKR_ACTION_PROHIBITED;
-    struct attributes attributes = {0};
-    struct public_key public_key = {0};
-    CK_RV rv = attributes_copy(&attributes, &from->attributes);
+    CK_RV rv = token_reveal(session->token, from);
     if (rv == CKR_OK)
-        rv = loosen(&attributes, from);
+        rv = attributes_copy(&made.attributes, &from->attributes);
     if (rv == CKR_OK)
-        rv = schema_change(&attributes, template, count, true);
+        rv = loosen(&made.attributes, from);
     if (rv == CKR_OK)
-        rv = public_key_copy(&public_key, &from->public_key);
-    if (rv != CKR_OK) {
-        attributes_clear(&attributes);
-        return rv;
-    }
-    return add(session, &attributes, &public_key, from->key ? key_ref(from->key) : NULL,
-               ret_handle);
+        rv = schema_change(&made.attributes, template, count, made_origin(session, SCHEMA_COPY));
+    if (rv == CKR_OK)
+        rv = made_check_place(session, &made.attributes);
+    if (rv == CKR_OK)
+        rv = copy_key(session, from, &made);
+    return rv != CKR_OK ? rv : made_place(session, &made, 1, ret_handle);
 }
 
-/* The object, if it belongs to a session and so may be changed at all. */
-static CK_RV find_own(struct session *session, CK_OBJECT_HANDLE handle,
-                      CK_ATTRIBUTE_TYPE permission, struct object **ret_object)
+/* The object, if this session may change it at all (PKCS#11 table 6). */
+static CK_RV find_changeable(struct session *session, CK_OBJECT_HANDLE handle,
+                             CK_ATTRIBUTE_TYPE permission, struct object **ret_object)
 {
     struct object *object = token_object(session->token, handle);
     if (!object)
         return CKR_OBJECT_HANDLE_INVALID;
-    if (object->owner == CK_INVALID_HANDLE)
+    bool of_session = object->owner != CK_INVALID_HANDLE;
+    if (!of_session && token_is_read_only(session->token))
         return CKR_TOKEN_WRITE_PROTECTED;
+    if (!of_session && !session->rw)
+        return CKR_SESSION_READ_ONLY;
     if (!object_bool(object, permission))
         return CKR_ACTION_PROHIBITED;
     *ret_object = object;
     return CKR_OK;
 }
 
+static CK_RV change_here(struct token *token, struct object *object, const CK_ATTRIBUTE *template,
+                         CK_ULONG count)
+{
+    token_unlist_object(token, object);
+    CK_RV rv = schema_change(&object->attributes, template, count,
+                             token->login == TOKEN_SO ? SCHEMA_SET | SCHEMA_BY_SO : SCHEMA_SET);
+    CK_RV listed = token_list_object(token, object);
+    return rv != CKR_OK ? rv : listed;
+}
+
 CK_RV objects_change(struct session *session, CK_OBJECT_HANDLE handle, const CK_ATTRIBUTE *template,
                      CK_ULONG count)
 {
     struct object *object = NULL;
-    CK_RV rv = find_own(session, handle, CKA_MODIFIABLE, &object);
-    return rv != CKR_OK ? rv : schema_change(&object->attributes, template, count, false);
+    CK_RV rv = find_changeable(session, handle, CKA_MODIFIABLE, &object);
+    if (rv != CKR_OK)
+        return rv;
+    return object->owner != CK_INVALID_HANDLE
+               ? change_here(session->token, object, template, count)
+               : stored_change(session->token, handle, template, count);
 }
 
 CK_RV objects_destroy(struct session *session, CK_OBJECT_HANDLE handle)
 {
     struct object *object = NULL;
-    CK_RV rv = find_own(session, handle, CKA_DESTROYABLE, &object);
-    if (rv == CKR_OK)
-        token_remove_object(session->token, object);
-    return rv;
-}
-
-static CK_RV find_base(const struct session *session, const CK_MECHANISM *mechanism,
-                       CK_OBJECT_HANDLE handle, const struct object **ret_base)
-{
-    const struct token *token = session->token;
-    const struct mechanism *row = mechanism_find(mechanism->mechanism);
-    if (!(token_mechanism_flags(token, row) & CKF_DERIVE))
-        return CKR_MECHANISM_INVALID;
-    const struct object *base = token_object(token, handle);
-    if (!base)
-        return token_object_is_hidden(token, handle) ? CKR_USER_NOT_LOGGED_IN
-                                                     : CKR_KEY_HANDLE_INVALID;
-    if (!base->key || base->public_key.algorithm != row->algorithm)
-        return CKR_KEY_TYPE_INCONSISTENT;
-    if (!object_bool(base, CKA_DERIVE))
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    *ret_base = base;
-    return CKR_OK;
-}
-
-/* CKA_VALUE_LEN is a wish here, while the schema knows it as the module's own
- * word: it is taken out of the template before. */
-static CK_RV split_template(const CK_ATTRIBUTE *template, CK_ULONG count, CK_ATTRIBUTE *rest,
-                            CK_ULONG *ret_rest_count, CK_ULONG *ret_size)
-{
-    *ret_size = 0;
-    *ret_rest_count = 0;
-    for (CK_ULONG i = 0; i < count; i++) {
-        if (template[i].type != CKA_VALUE_LEN) {
-            rest[(*ret_rest_count)++] = template[i];
-            continue;
-        }
-        if (!template[i].pValue || template[i].ulValueLen != sizeof(CK_ULONG))
-            return CKR_ATTRIBUTE_VALUE_INVALID;
-        memcpy(ret_size, template[i].pValue, sizeof(*ret_size));
-        if (*ret_size == 0)
-            return CKR_ATTRIBUTE_VALUE_INVALID;
-    }
-    return CKR_OK;
-}
-
-static CK_RV derived_defaults(const CK_ATTRIBUTE *template, CK_ULONG count,
-                              struct attributes *preset)
-{
-    CK_RV rv = attributes_set_ulong(preset, CKA_CLASS, CKO_SECRET_KEY);
-    for (CK_ULONG i = 0; i < count; i++)
-        if (template[i].type == CKA_KEY_TYPE)
-            return rv;
-    return rv != CKR_OK ? rv : attributes_set_ulong(preset, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
-}
-
-static CK_RV derived_attributes(const CK_ATTRIBUTE *template, CK_ULONG count,
-                                struct attributes *ret_attributes, CK_ULONG *ret_size)
-{
-    CK_ATTRIBUTE rest[ATTRIBUTES_MAX_COUNT];
-    CK_ULONG rest_count = 0;
-    if (count > ATTRIBUTES_MAX_COUNT)
-        return CKR_TEMPLATE_INCONSISTENT;
-    struct attributes preset CLEANUP(attributes_clear) = {0};
-    CK_RV rv = split_template(template, count, rest, &rest_count, ret_size);
-    if (rv == CKR_OK)
-        rv = derived_defaults(rest, rest_count, &preset);
-    return rv != CKR_OK ? rv
-                        : schema_build(SCHEMA_DERIVE, rest, rest_count, &preset, ret_attributes);
-}
-
-static CK_RV derive_value(const struct object *base, const CK_MECHANISM *mechanism, CK_ULONG size,
-                          struct attributes *attributes)
-{
-    CK_KEY_TYPE type = attributes_ulong(attributes, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
-    size_t whole = public_key_coordinate_size(&base->public_key);
-    if (!size)
-        size = whole;
-    if (size > whole || !is_secret_size(type, size))
-        return type == CKK_AES && size == whole ? CKR_TEMPLATE_INCOMPLETE
-                                                : CKR_TEMPLATE_INCONSISTENT;
-    struct bytes secret CLEANUP(bytes_free) = {0};
-    CK_RV rv = ecdh_derive(mechanism, base->key, &secret);
-    if (rv == CKR_OK)
-        rv = ecdh_truncate(&secret, size);
-    if (rv == CKR_OK)
-        rv = attributes_set(attributes, CKA_VALUE, bytes_view(&secret));
-    return rv != CKR_OK ? rv : complete_secret(attributes);
-}
-
-CK_RV objects_derive(struct session *session, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base,
-                     const CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *ret_handle)
-{
-    const struct object *base_key = NULL;
-    struct attributes attributes CLEANUP(attributes_clear) = {0};
-    CK_ULONG size = 0;
-    CK_RV rv = find_base(session, mechanism, base, &base_key);
-    if (rv == CKR_OK)
-        rv = derived_attributes(template, count, &attributes, &size);
-    if (rv == CKR_OK)
-        rv = check_place(session, &attributes);
-    if (rv == CKR_OK)
-        rv = derive_value(base_key, mechanism, size, &attributes);
+    CK_RV rv = find_changeable(session, handle, CKA_DESTROYABLE, &object);
     if (rv != CKR_OK)
         return rv;
-    struct public_key no_key = {0};
-    return add(session, &attributes, &no_key, NULL, ret_handle);
+    if (object->owner == CK_INVALID_HANDLE)
+        return stored_remove(session->token, handle);
+    token_remove_object(session->token, object);
+    return CKR_OK;
+}
+
+CK_RV objects_read(struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *template,
+                   CK_ULONG count)
+{
+    struct object *object = token_object(session->token, handle);
+    if (!object)
+        return CKR_OBJECT_HANDLE_INVALID;
+    CK_RV rv = token_reveal(session->token, object);
+    return rv != CKR_OK ? rv : object_get(object, template, count);
 }

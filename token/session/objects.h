@@ -1,12 +1,10 @@
-/* Making, copying, changing and removing objects. The tokens of this version are
- * write-protected: what is made is a session object. The guard's token lock is
- * held. */
+/* Reading, making, copying, changing and removing objects, of sessions and of tokens
+ * (PKCS#11 5.7). The guard's token lock is held. */
 #ifndef SIGNET_SESSION_OBJECTS_H
 #define SIGNET_SESSION_OBJECTS_H
 
 #include "token/session/session.h"
 
-/* C_CreateObject: public keys, secret keys, certificates and data. */
 CHECKED CK_RV objects_create(struct session *session, const CK_ATTRIBUTE *template, CK_ULONG count,
                              CK_OBJECT_HANDLE *ret_handle);
 
@@ -17,12 +15,10 @@ CHECKED CK_RV objects_copy(struct session *session, CK_OBJECT_HANDLE handle,
 
 CHECKED CK_RV objects_change(struct session *session, CK_OBJECT_HANDLE handle,
                              const CK_ATTRIBUTE *template, CK_ULONG count);
-
 CHECKED CK_RV objects_destroy(struct session *session, CK_OBJECT_HANDLE handle);
 
-/* C_DeriveKey with CKM_ECDH1_DERIVE, into a secret key. */
-CHECKED CK_RV objects_derive(struct session *session, const CK_MECHANISM *mechanism,
-                             CK_OBJECT_HANDLE base, const CK_ATTRIBUTE *template, CK_ULONG count,
-                             CK_OBJECT_HANDLE *ret_handle);
+/* C_GetAttributeValue. Not CHECKED: its five cases are the caller's answer. */
+CK_RV objects_read(struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *template,
+                   CK_ULONG count);
 
 #endif

@@ -1,32 +1,34 @@
 #include "token/session/operation.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "token/mechanism/job.h"
+#include "token/key/make.h"
+#include "token/session/key_use.h"
 #include "token/session/mechanisms.h"
+#include "token/session/output.h"
+#include "token/session/running.h"
 
-/* `result` is kept when it did not fit the caller's buffer, so that the key is
- * not asked twice. `fed` tells that C_XUpdate was called. */
-struct operation {
-    struct job *job;
-    bool fed;
-    bool has_result;
-    struct bytes result;
-};
-
-/* What each kind needs: the flag in the mechanism's row, and the class and the
- * permission of its key. */
+/* What each kind needs: the flag in the mechanism's row, what a job of it does, and the
+ * half of its key pair with its permission. */
 static const struct {
     CK_FLAGS flag;
-    CK_OBJECT_CLASS class;
+    CK_FLAGS job;
+    enum key_half half;
     CK_ATTRIBUTE_TYPE permission;
 } needs[OPERATION_KINDS] = {
-    [OPERATION_ENCRYPT] = {CKF_ENCRYPT, CKO_PUBLIC_KEY, CKA_ENCRYPT},
-    [OPERATION_DECRYPT] = {CKF_DECRYPT, CKO_PRIVATE_KEY, CKA_DECRYPT},
-    [OPERATION_DIGEST] = {CKF_DIGEST, 0, 0},
-    [OPERATION_SIGN] = {CKF_SIGN, CKO_PRIVATE_KEY, CKA_SIGN},
-    [OPERATION_VERIFY] = {CKF_VERIFY, CKO_PUBLIC_KEY, CKA_VERIFY},
+    [OPERATION_ENCRYPT] = {CKF_ENCRYPT, CKF_ENCRYPT, KEY_HALF_PUBLIC, CKA_ENCRYPT},
+    [OPERATION_DECRYPT] = {CKF_DECRYPT, CKF_DECRYPT, KEY_HALF_PRIVATE, CKA_DECRYPT},
+    [OPERATION_DIGEST] = {CKF_DIGEST, CKF_DIGEST, KEY_HALF_PUBLIC, 0},
+    [OPERATION_SIGN] = {CKF_SIGN, CKF_SIGN, KEY_HALF_PRIVATE, CKA_SIGN},
+    [OPERATION_VERIFY] = {CKF_VERIFY, CKF_VERIFY, KEY_HALF_PUBLIC, CKA_VERIFY},
+    [OPERATION_SIGN_RECOVER] = {CKF_SIGN_RECOVER, CKF_SIGN_RECOVER, KEY_HALF_PRIVATE,
+                                CKA_SIGN_RECOVER},
+    [OPERATION_VERIFY_RECOVER] = {CKF_VERIFY_RECOVER, CKF_VERIFY_RECOVER, KEY_HALF_PUBLIC,
+                                  CKA_VERIFY_RECOVER},
+    [OPERATION_MESSAGE_ENCRYPT] = {CKF_MESSAGE_ENCRYPT, 0, KEY_HALF_PUBLIC, CKA_ENCRYPT},
+    [OPERATION_MESSAGE_DECRYPT] = {CKF_MESSAGE_DECRYPT, 0, KEY_HALF_PRIVATE, CKA_DECRYPT},
+    [OPERATION_MESSAGE_SIGN] = {CKF_MESSAGE_SIGN, CKF_SIGN, KEY_HALF_PRIVATE, CKA_SIGN},
+    [OPERATION_MESSAGE_VERIFY] = {CKF_MESSAGE_VERIFY, CKF_VERIFY, KEY_HALF_PUBLIC, CKA_VERIFY},
 };
 
 bool operation_is_active(const struct session *session, enum operation_kind kind)
@@ -34,61 +36,114 @@ bool operation_is_active(const struct session *session, enum operation_kind kind
     return session->operations[kind] != NULL;
 }
 
-void operation_cancel(struct session *session, enum operation_kind kind)
+static void operation_free(struct operation *operation)
 {
-    struct operation *operation = session->operations[kind];
-    if (!operation)
-        return;
-    session->operations[kind] = NULL;
     job_free(operation->job);
+    message_free(operation->message);
     bytes_free(&operation->result);
+    bytes_free(&operation->input);
     free(operation);
 }
 
-/* An operation that failed is over. */
-static CK_RV ended(struct session *session, enum operation_kind kind, CK_RV rv)
+void operation_cancel(struct session *session, enum operation_kind kind)
+{
+    struct operation *operation = session->operations[kind];
+    session->operations[kind] = NULL;
+    if (operation)
+        operation_free(operation);
+}
+
+void operation_cancel_flagged(struct session *session, CK_FLAGS flags)
+{
+    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
+        if (flags & needs[kind].flag)
+            operation_cancel(session, kind);
+}
+
+void operation_cancel_private(struct session *session)
+{
+    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
+        if (session->operations[kind] && session->operations[kind]->private_object)
+            operation_cancel(session, kind);
+}
+
+bool operation_waits_for_login(const struct session *session)
+{
+    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
+        if (session->operations[kind] && session->operations[kind]->waits_for_login)
+            return true;
+    return false;
+}
+
+CK_RV operation_context_login(struct session *session)
+{
+    if (!operation_waits_for_login(session))
+        return CKR_OPERATION_NOT_INITIALIZED;
+    for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++)
+        if (session->operations[kind])
+            session->operations[kind]->waits_for_login = false;
+    return CKR_OK;
+}
+
+CK_RV operation_ended(struct session *session, enum operation_kind kind, CK_RV rv)
 {
     operation_cancel(session, kind);
     return rv;
 }
 
-static CK_RV find_key(const struct token *token, enum operation_kind kind,
-                      const struct mechanism *row, CK_OBJECT_HANDLE handle,
-                      const struct object **ret_key)
+/* The public half, where the operation goes by one: the key's own if it is there. */
+static CK_RV find_public(const struct object *object, const struct key *key,
+                         struct public_key *ret_public)
 {
-    const struct object *key = token_object(token, handle);
-    if (!key)
-        return token_object_is_hidden(token, handle) ? CKR_USER_NOT_LOGGED_IN
-                                                     : CKR_KEY_HANDLE_INVALID;
-    CK_OBJECT_CLASS class = object_class(key);
-    if (class != CKO_PRIVATE_KEY && class != CKO_PUBLIC_KEY && class != CKO_SECRET_KEY)
-        return CKR_KEY_HANDLE_INVALID;
-    if (class != needs[kind].class ||
-        attributes_ulong(&key->attributes, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION) !=
-            mechanism_key_type(row))
-        return CKR_KEY_TYPE_INCONSISTENT;
-    if (!object_bool(key, needs[kind].permission))
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    *ret_key = key;
-    return CKR_OK;
+    if (key && key_public(key)->algorithm != KEY_ALGORITHM_NONE)
+        return public_key_copy(ret_public, key_public(key));
+    return key_use_public(object, ret_public);
 }
 
-static CK_RV new_job(struct session *session, enum operation_kind kind,
-                     const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE handle, struct job **ret_job)
+static void note_object(struct operation *operation, enum operation_kind kind,
+                        const struct object *object)
 {
-    const struct token *token = session->token;
+    operation->private_object = object_bool(object, CKA_PRIVATE);
+    operation->always_authenticate = needs[kind].half == KEY_HALF_PRIVATE &&
+                                     object_class(object) == CKO_PRIVATE_KEY &&
+                                     object_bool(object, CKA_ALWAYS_AUTHENTICATE);
+    operation->waits_for_login = operation->always_authenticate;
+}
+
+static CK_RV start(struct token *token, struct operation *operation, enum operation_kind kind,
+                   const struct mechanism *row, const CK_MECHANISM *mechanism,
+                   struct object *object)
+{
+    struct public_key public_key CLEANUP(public_key_clear) = {0};
+    struct key *key = NULL;
+    bool symmetric = mechanism_is_symmetric(row);
+    CK_RV rv = CKR_OK;
+    note_object(operation, kind, object);
+    if (symmetric || needs[kind].half == KEY_HALF_PRIVATE)
+        rv = key_use_key(token, object, &key);
+    if (rv == CKR_OK && !symmetric)
+        rv = find_public(object, key, &public_key);
+    if (rv == CKR_OK)
+        rv = needs[kind].job
+                 ? job_new(row, needs[kind].job, mechanism, key, &public_key, &operation->job)
+                 : message_new(row, needs[kind].flag, mechanism, key, &operation->message);
+    key_unref(key);
+    return rv;
+}
+
+static CK_RV prepare(struct operation *operation, struct token *token, enum operation_kind kind,
+                     const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE handle)
+{
     const struct mechanism *row = mechanism_find(mechanism->mechanism);
     if (!(token_mechanism_flags(token, row) & needs[kind].flag))
         return CKR_MECHANISM_INVALID;
     if (mechanism->ulParameterLen && !mechanism->pParameter)
         return CKR_MECHANISM_PARAM_INVALID;
     if (kind == OPERATION_DIGEST)
-        return job_new(row, CKF_DIGEST, mechanism, NULL, NULL, ret_job);
-    const struct object *key = NULL;
-    CK_RV rv = find_key(token, kind, row, handle, &key);
-    if (rv != CKR_OK)
-        return rv;
-    return job_new(row, needs[kind].flag, mechanism, key->key, &key->public_key, ret_job);
+        return job_new(row, CKF_DIGEST, mechanism, NULL, NULL, &operation->job);
+    struct object *object = NULL;
+    CK_RV rv = key_use_find(token, row, handle, needs[kind].half, needs[kind].permission, &object);
+    return rv != CKR_OK ? rv : start(token, operation, kind, row, mechanism, object);
 }
 
 CK_RV operation_begin(struct session *session, enum operation_kind kind,
@@ -104,137 +159,152 @@ CK_RV operation_begin(struct session *session, enum operation_kind kind,
     struct operation *operation = calloc(1, sizeof(*operation));
     if (!operation)
         return CKR_HOST_MEMORY;
-    CK_RV rv = new_job(session, kind, mechanism, key, &operation->job);
+    CK_RV rv = prepare(operation, session->token, kind, mechanism, key);
     if (rv != CKR_OK) {
-        free(operation);
+        operation_free(operation);
         return rv;
     }
     session->operations[kind] = operation;
     return CKR_OK;
 }
 
-/* The output-length rule. Nothing is computed to answer a length, or when the
- * exact length is known not to fit. */
+/* The length is all that is asked, or all that can be told. */
+static bool tells(const struct operation *operation, size_t input_size, bool last,
+                  const CK_BYTE *out, CK_ULONG *out_size, CK_RV *ret_rv)
+{
+    bool exact = true;
+    size_t size = operation->has_result ? operation->result.size
+                                        : job_output_size(operation->job, input_size, last, &exact);
+    return output_tells(size, exact, out, out_size, ret_rv);
+}
+
+/* Gives the result, and ends the operation unless it stays for a larger buffer. */
 static CK_RV give(struct session *session, enum operation_kind kind, CK_BYTE *out,
                   CK_ULONG *out_size)
 {
     struct operation *operation = session->operations[kind];
-    bool exact = true;
-    size_t size =
-        operation->has_result ? operation->result.size : job_output_size(operation->job, &exact);
-    if (!out || (exact && *out_size < size)) {
-        *out_size = size;
-        return out ? CKR_BUFFER_TOO_SMALL : CKR_OK;
-    }
-    if (!operation->has_result) {
-        CK_RV rv = job_finish(operation->job, &operation->result);
-        if (rv != CKR_OK)
-            return ended(session, kind, rv);
-        operation->has_result = true;
-    }
-    CK_ULONG room = *out_size;
-    *out_size = operation->result.size;
-    if (room < operation->result.size)
-        return CKR_BUFFER_TOO_SMALL;
-    if (operation->result.size)
-        memcpy(out, operation->result.data, operation->result.size);
-    return ended(session, kind, CKR_OK);
+    operation->has_result = true;
+    CK_RV rv = output_give(bytes_view(&operation->result), out, out_size);
+    return rv == CKR_BUFFER_TOO_SMALL ? rv : operation_ended(session, kind, rv);
 }
 
-/* Will the next call to give() need the input? */
-static bool only_asks(const struct operation *operation, const CK_BYTE *out, CK_ULONG out_size)
+/* Called again after CKR_BUFFER_TOO_SMALL: for the same data, or for other. */
+static CK_RV forget_other_result(struct operation *operation, struct view in)
 {
-    bool exact = true;
-    size_t size = job_output_size(operation->job, &exact);
-    return !out || (exact && out_size < size);
+    if (!operation->has_result || view_equal(bytes_view(&operation->input), in))
+        return CKR_OK;
+    operation->has_result = false;
+    bytes_free(&operation->result);
+    bytes_free(&operation->input);
+    return job_restart(operation->job);
 }
 
-static CK_RV feed(struct operation *operation, struct view in)
+/* With less room than the result may need, the input is kept to know it again. */
+static CK_RV run_once(struct operation *operation, struct view in, CK_ULONG room)
 {
-    if (in.size && !in.data)
-        return CKR_ARGUMENTS_BAD;
-    return job_update(operation->job, in);
+    bool exact = true;
+    CK_RV rv = CKR_OK;
+    if (job_output_size(operation->job, in.size, true, &exact) > room)
+        rv = bytes_copy(&operation->input, in);
+    if (rv == CKR_OK)
+        rv = job_update(operation->job, in, &operation->result);
+    return rv != CKR_OK ? rv : job_finish(operation->job, &operation->result);
 }
 
 CK_RV operation_once(struct session *session, enum operation_kind kind, struct view in,
                      CK_BYTE *out, CK_ULONG *out_size)
 {
     struct operation *operation = session->operations[kind];
+    CK_RV rv = CKR_OK;
     if (!operation)
         return CKR_OPERATION_NOT_INITIALIZED;
     if (operation->fed)
         return CKR_OPERATION_ACTIVE;
     if (!out_size)
-        return ended(session, kind, CKR_ARGUMENTS_BAD);
-    if (only_asks(operation, out, *out_size))
-        return give(session, kind, out, out_size);
-    if (in.size && !in.data)
-        return ended(session, kind, CKR_ARGUMENTS_BAD);
-    /* Called again after CKR_BUFFER_TOO_SMALL: for the same data, or for other. */
-    bool same = operation->has_result && view_equal(bytes_view(&operation->job->input), in);
-    if (!same) {
-        operation->has_result = false;
-        bytes_free(&operation->result);
-        bytes_free(&operation->job->input);
-        CK_RV rv = feed(operation, in);
-        if (rv != CKR_OK)
-            return ended(session, kind, rv);
-    }
-    return give(session, kind, out, out_size);
+        return operation_ended(session, kind, CKR_ARGUMENTS_BAD);
+    if (tells(operation, in.size, true, out, out_size, &rv))
+        return rv;
+    if (!operation_can_read(in))
+        return operation_ended(session, kind, CKR_ARGUMENTS_BAD);
+    if (operation->waits_for_login)
+        return operation_ended(session, kind, CKR_USER_NOT_LOGGED_IN);
+    rv = forget_other_result(operation, in);
+    if (rv == CKR_OK && !operation->has_result)
+        rv = run_once(operation, in, *out_size);
+    return rv != CKR_OK ? operation_ended(session, kind, rv) : give(session, kind, out, out_size);
 }
 
 CK_RV operation_update(struct session *session, enum operation_kind kind, struct view in)
 {
     struct operation *operation = session->operations[kind];
+    struct bytes nothing CLEANUP(bytes_free) = {0};
     if (!operation)
         return CKR_OPERATION_NOT_INITIALIZED;
     if (operation->has_result)
-        return ended(session, kind, CKR_OPERATION_NOT_INITIALIZED);
+        return operation_ended(session, kind, CKR_OPERATION_NOT_INITIALIZED);
+    if (!operation_can_read(in))
+        return operation_ended(session, kind, CKR_ARGUMENTS_BAD);
     operation->fed = true;
-    CK_RV rv = feed(operation, in);
-    return rv == CKR_OK ? rv : ended(session, kind, rv);
+    CK_RV rv = job_update(operation->job, in, &nothing);
+    return rv == CKR_OK ? rv : operation_ended(session, kind, rv);
 }
 
 CK_RV operation_update_out(struct session *session, enum operation_kind kind, struct view in,
-                           CK_ULONG *out_size)
+                           CK_BYTE *out, CK_ULONG *out_size)
 {
-    if (!operation_is_active(session, kind))
+    struct operation *operation = session->operations[kind];
+    struct bytes made CLEANUP(bytes_free) = {0};
+    CK_RV rv = CKR_OK;
+    if (!operation)
         return CKR_OPERATION_NOT_INITIALIZED;
-    if (!out_size)
-        return ended(session, kind, CKR_ARGUMENTS_BAD);
-    CK_RV rv = operation_update(session, kind, in);
+    if (operation->has_result)
+        return operation_ended(session, kind, CKR_OPERATION_NOT_INITIALIZED);
+    if (!out_size || !operation_can_read(in))
+        return operation_ended(session, kind, CKR_ARGUMENTS_BAD);
+    if (tells(operation, in.size, false, out, out_size, &rv))
+        return rv;
+    operation->fed = true;
+    rv = job_update(operation->job, in, &made);
     if (rv == CKR_OK)
-        *out_size = 0;
-    return rv;
+        rv = output_give(bytes_view(&made), out, out_size);
+    return rv == CKR_OK ? rv : operation_ended(session, kind, rv);
 }
 
 CK_RV operation_finish(struct session *session, enum operation_kind kind, CK_BYTE *out,
                        CK_ULONG *out_size)
 {
-    if (!operation_is_active(session, kind))
+    struct operation *operation = session->operations[kind];
+    CK_RV rv = CKR_OK;
+    if (!operation)
         return CKR_OPERATION_NOT_INITIALIZED;
     if (!out_size)
-        return ended(session, kind, CKR_ARGUMENTS_BAD);
-    return give(session, kind, out, out_size);
+        return operation_ended(session, kind, CKR_ARGUMENTS_BAD);
+    if (tells(operation, 0, true, out, out_size, &rv))
+        return rv;
+    if (operation->waits_for_login)
+        return operation_ended(session, kind, CKR_USER_NOT_LOGGED_IN);
+    if (!operation->has_result)
+        rv = job_finish(operation->job, &operation->result);
+    return rv != CKR_OK ? operation_ended(session, kind, rv) : give(session, kind, out, out_size);
 }
 
 static CK_RV verify_end(struct session *session, struct view signature)
 {
     struct operation *operation = session->operations[OPERATION_VERIFY];
-    CK_RV rv = signature.size && !signature.data ? CKR_ARGUMENTS_BAD
-                                                 : job_verify(operation->job, signature);
-    return ended(session, OPERATION_VERIFY, rv);
+    CK_RV rv =
+        operation_can_read(signature) ? job_verify(operation->job, signature) : CKR_ARGUMENTS_BAD;
+    return operation_ended(session, OPERATION_VERIFY, rv);
 }
 
 CK_RV operation_verify(struct session *session, struct view in, struct view signature)
 {
-    struct operation *operation = session->operations[OPERATION_VERIFY];
+    const struct operation *operation = session->operations[OPERATION_VERIFY];
     if (!operation)
         return CKR_OPERATION_NOT_INITIALIZED;
     if (operation->fed)
         return CKR_OPERATION_ACTIVE;
-    CK_RV rv = feed(operation, in);
-    return rv != CKR_OK ? ended(session, OPERATION_VERIFY, rv) : verify_end(session, signature);
+    CK_RV rv = operation_update(session, OPERATION_VERIFY, in);
+    return rv != CKR_OK ? rv : verify_end(session, signature);
 }
 
 CK_RV operation_verify_finish(struct session *session, struct view signature)
@@ -246,13 +316,20 @@ CK_RV operation_verify_finish(struct session *session, struct view signature)
 
 CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE handle)
 {
+    struct bytes value CLEANUP(bytes_free) = {0};
+    struct key *key = NULL;
     if (!operation_is_active(session, OPERATION_DIGEST))
         return CKR_OPERATION_NOT_INITIALIZED;
-    const struct object *key = token_object(session->token, handle);
-    if (!key)
-        return ended(session, OPERATION_DIGEST, CKR_KEY_HANDLE_INVALID);
-    if (object_class(key) != CKO_SECRET_KEY)
-        return ended(session, OPERATION_DIGEST, CKR_KEY_INDIGESTIBLE);
-    return operation_update(session, OPERATION_DIGEST,
-                            attributes_value(&key->attributes, CKA_VALUE));
+    struct object *object = token_object(session->token, handle);
+    CK_RV rv = object ? CKR_OK : CKR_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK && object_class(object) != CKO_SECRET_KEY)
+        rv = CKR_KEY_INDIGESTIBLE;
+    if (rv == CKR_OK)
+        rv = key_use_key(session->token, object, &key);
+    if (rv == CKR_OK)
+        rv = key_secret_value(key, &value);
+    key_unref(key);
+    if (rv != CKR_OK)
+        return operation_ended(session, OPERATION_DIGEST, rv);
+    return operation_update(session, OPERATION_DIGEST, bytes_view(&value));
 }

@@ -137,7 +137,11 @@ static void a_kept_result_takes_no_more_input(UNUSED void **state)
     CK_ULONG size = 1;
     encrypt("plain text", cipher);
     assert_ok(begin(&rsa, OPERATION_DECRYPT, CKM_RSA_PKCS));
-    assert_ok(operation_update_out(rsa.session, OPERATION_DECRYPT, view_of(cipher, 256), &size));
+    assert_ok(
+        operation_update_out(rsa.session, OPERATION_DECRYPT, view_of(cipher, 256), NULL, &size));
+    assert_int_equal(size, 0);
+    assert_ok(
+        operation_update_out(rsa.session, OPERATION_DECRYPT, view_of(cipher, 256), out, &size));
     assert_int_equal(size, 0);
     size = 1;
     assert_rv(operation_finish(rsa.session, OPERATION_DECRYPT, out, &size), CKR_BUFFER_TOO_SMALL);
@@ -154,7 +158,8 @@ static void without_beginning_nothing_runs(UNUSED void **state)
         struct view x = view_string("x");
         assert_rv(operation_once(rsa.session, kind, x, NULL, &size), CKR_OPERATION_NOT_INITIALIZED);
         assert_rv(operation_update(rsa.session, kind, x), CKR_OPERATION_NOT_INITIALIZED);
-        assert_rv(operation_update_out(rsa.session, kind, x, &size), CKR_OPERATION_NOT_INITIALIZED);
+        assert_rv(operation_update_out(rsa.session, kind, x, NULL, &size),
+                  CKR_OPERATION_NOT_INITIALIZED);
         assert_rv(operation_finish(rsa.session, kind, NULL, &size), CKR_OPERATION_NOT_INITIALIZED);
         operation_cancel(rsa.session, kind);
     }

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/mechanism/software.h"
+#include "token/session/section_values.h"
+#include "token/session/writable.h"
 #include "token/store/file.h"
 
 #define MAX_CERTIFICATE_FILES 32
@@ -123,31 +124,6 @@ static CK_RV read_pin(const struct config_entry *entry, enum key_pin *ret_pin,
     return CKR_OK;
 }
 
-static CK_RV read_protection(const struct configuration *configuration,
-                             const struct config_section *section,
-                             enum key_protection *ret_protection, struct reason *reason)
-{
-    static const struct {
-        const char *word;
-        enum key_protection protection;
-    } words[] = {
-        {"auto", KEY_PROTECTION_AUTO}, {"on", KEY_PROTECTION_ON}, {"off", KEY_PROTECTION_OFF}};
-    const struct config_entry *entry = config_find(section, "bus protection");
-    if (!entry)
-        entry = config_find(&configuration->config.sections[0], "bus protection");
-    if (!entry)
-        return CKR_OK;
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        if (strcmp(words[i].word, entry->value) == 0) {
-            *ret_protection = words[i].protection;
-            return CKR_OK;
-        }
-    }
-    reason->line = entry->line;
-    reason_set(reason, "'bus protection = %s' is none of 'auto', 'on', 'off'", entry->value);
-    return CKR_DATA_INVALID;
-}
-
 static CK_RV read_description(const struct configuration *configuration,
                               const struct config_section *section, struct files *files,
                               struct key_description *description, struct reason *reason)
@@ -156,7 +132,7 @@ static CK_RV read_description(const struct configuration *configuration,
     const struct config_entry *public_key = config_find(section, "public key");
     CK_RV rv = read_pin(config_find(section, "pin"), &description->pin, reason);
     if (rv == CKR_OK)
-        rv = read_protection(configuration, section, &description->protection, reason);
+        rv = section_read_protection(configuration, section, &description->protection, reason);
     if (rv == CKR_OK)
         rv = read_certificates(configuration, section, files, description, reason);
     if (rv == CKR_OK && public_key)
@@ -166,171 +142,11 @@ static CK_RV read_description(const struct configuration *configuration,
     if (rv == CKR_OK)
         reason->line = 0;
     if (rv == CKR_OK && !private_key && !public_key && !description->certificate_count) {
-        reason_set(reason, config_value(section, "token directory")
-                               ? "token directories are not served by this version"
-                               : "names neither a 'private key' nor a 'certificate'");
+        reason_set(reason, "names neither a 'private key' nor a 'certificate' nor a 'token "
+                           "directory'");
         rv = CKR_DATA_INVALID;
     }
     return rv;
-}
-
-/* RFC 3629, but for surrogates and overlong forms, which harm nobody here. */
-static bool is_utf8(const char *text)
-{
-    while (*text) {
-        unsigned char c = (unsigned char)*text++;
-        int more = c < 0x80 ? 0 : c < 0xc2 ? -1 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : -1;
-        if (more < 0)
-            return false;
-        for (; more > 0; more--)
-            if (((unsigned char)*text++ & 0xc0) != 0x80)
-                return false;
-    }
-    return true;
-}
-
-/* What is shown to users and clients is UTF-8 (PKCS#11 2.1); paths may be any. */
-static CK_RV check_text(const struct config_section *section, struct reason *reason)
-{
-    static const char *const shown[] = {"label", "slot description", "serial number",
-                                        "manufacturer id", "model"};
-    if (!is_utf8(section->name)) {
-        reason_set(reason, "the section's name is not UTF-8");
-        return CKR_DATA_INVALID;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
-        const struct config_entry *entry = config_find(section, shown[i]);
-        if (entry && !is_utf8(entry->value)) {
-            reason->line = entry->line;
-            reason_set(reason, "the '%s' is not UTF-8", entry->key);
-            return CKR_DATA_INVALID;
-        }
-    }
-    return CKR_OK;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static CK_RV read_id(const char *value, struct bytes *id, struct reason *reason)
-{
-    if (strncmp(value, "hex:", 4) != 0)
-        return bytes_copy(id, view_string(value));
-    uint8_t bytes[256];
-    size_t size = 0;
-    for (const char *c = value + 4; *c; c += 2) {
-        int high = hex_digit(c[0]);
-        int low = high < 0 ? -1 : hex_digit(c[1]);
-        if (low < 0 || size == sizeof(bytes)) {
-            reason_set(reason, "'id = %s' is not hex: and up to 256 pairs of hex digits", value);
-            return CKR_DATA_INVALID;
-        }
-        bytes[size++] = (uint8_t)(high << 4 | low);
-    }
-    return bytes_copy(id, view_of(bytes, size));
-}
-
-static CK_RV hash_serial(struct token *token, struct view identity)
-{
-    uint8_t digest[HASH_MAX_SIZE];
-    CK_RV rv = mechanism_digest(HASH_SHA256, identity, digest);
-    for (size_t i = 0; rv == CKR_OK && i < 8; i++)
-        snprintf(token->serial + 2 * i, 3, "%02x", digest[i]);
-    return rv;
-}
-
-CK_RV section_change_serial(struct token *token, const char *name)
-{
-    struct bytes identity CLEANUP(bytes_free) = {0};
-    CK_RV rv = bytes_copy(&identity, view_string(token->serial));
-    if (rv == CKR_OK)
-        rv = bytes_append(&identity, view_string(name), CONFIG_MAX_LINE + 16);
-    return rv != CKR_OK ? rv : hash_serial(token, bytes_view(&identity));
-}
-
-/* Cut to the field's room, never inside a UTF-8 character. */
-static void set_text(char *field, size_t size, const char *text)
-{
-    size_t end = strlen(text);
-    if (end >= size)
-        for (end = size - 1; end && (text[end] & 0xc0) == 0x80;)
-            end--;
-    memcpy(field, text, end);
-    field[end] = 0;
-}
-
-static CK_RV read_serial(const struct config_section *section, struct token *token)
-{
-    const char *value = config_value(section, "serial number");
-    if (value && *value) {
-        set_text(token->serial, sizeof(token->serial), value);
-        return CKR_OK;
-    }
-    const struct bytes *spki = &token->material.public_key.spki;
-    return hash_serial(token, spki->size ? bytes_view(spki) : view_string(section->name));
-}
-
-static const char *default_model(const struct token *token)
-{
-    static const char *const models[] = {
-        [KEY_IN_SOFTWARE] = "software key",
-        [KEY_IN_DEVICE] = "TPM 2.0",
-        [KEY_IN_SWTPM] = "swtpm",
-        [KEY_IN_EMBEDDED] = "embedded TPM",
-        [KEY_IN_OTHER_TPM] = "TPM 2.0 (TCTI)",
-    };
-    return models[token->material.key ? key_place(token->material.key) : KEY_IN_SOFTWARE];
-}
-
-static CK_RV read_names(const struct configuration *configuration,
-                        const struct config_section *section, struct token *token,
-                        struct reason *reason)
-{
-    const char *label = config_value(section, "label");
-    const struct config_entry *id = config_find(section, "id");
-    const char *description = config_value(section, "slot description");
-    const char *manufacturer = configuration_value(configuration, section, "manufacturer id");
-    const char *model = configuration_value(configuration, section, "model");
-    set_text(token->description, sizeof(token->description),
-             description ? description : section->name);
-    set_text(token->manufacturer, sizeof(token->manufacturer),
-             manufacturer ? manufacturer : "Signet");
-    set_text(token->model, sizeof(token->model), model ? model : default_model(token));
-    reason->line = id ? id->line : 0;
-    CK_RV rv = bytes_copy(&token->label, view_string(label ? label : section->name));
-    if (rv == CKR_OK)
-        rv = read_id(id ? id->value : section->name, &token->id, reason);
-    return rv != CKR_OK ? rv : read_serial(section, token);
-}
-
-/* A state directory or device is a path like any other in the configuration; the
- * other kinds of TPM are left as they are. */
-static CK_RV read_tpm(const struct configuration *configuration,
-                      const struct config_section *section, char **ret_tpm, struct reason *reason)
-{
-    static const char *const with_path[] = {"embedded:", "device:"};
-    const char *value = configuration_value(configuration, section, "tpm");
-    if (!value || !*value)
-        value = "auto";
-    for (size_t i = 0; i < ARRAY_SIZE(with_path); i++) {
-        size_t size = strlen(with_path[i]);
-        if (strncmp(value, with_path[i], size) != 0 || !value[size] || strchr(value, '='))
-            continue;
-        char *path = NULL;
-        CK_RV rv = store_expand(value + size, configuration->directory, &path, reason);
-        if (rv != CKR_OK)
-            return rv;
-        int made = asprintf(ret_tpm, "%s%s", with_path[i], path);
-        free(path);
-        return made < 0 ? CKR_HOST_MEMORY : CKR_OK;
-    }
-    *ret_tpm = strdup(value);
-    return *ret_tpm ? CKR_OK : CKR_HOST_MEMORY;
 }
 
 static void free_string(char **string)
@@ -338,8 +154,9 @@ static void free_string(char **string)
     free(*string);
 }
 
-CK_RV section_read(const struct configuration *configuration, const struct config_section *section,
-                   struct token *token, struct reason *reason)
+static CK_RV read_exported(const struct configuration *configuration,
+                           const struct config_section *section, struct token *token,
+                           struct reason *reason)
 {
     struct files files CLEANUP(files_clear) = {.count = 0};
     char *tpm CLEANUP(free_string) = NULL;
@@ -347,13 +164,97 @@ CK_RV section_read(const struct configuration *configuration, const struct confi
         .provider = configuration_value(configuration, section, "provider"),
         .engine = configuration_value(configuration, section, "engine"),
     };
-    CK_RV rv = check_text(section, reason);
+    CK_RV rv = section_check_text(section, reason);
     if (rv == CKR_OK)
-        rv = read_tpm(configuration, section, &tpm, reason);
+        rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
+    if (rv == CKR_OK)
+        rv = section_tpm(configuration, section, &tpm, reason);
     description.tpm = tpm;
     if (rv == CKR_OK)
         rv = read_description(configuration, section, &files, &description, reason);
     if (rv == CKR_OK)
         rv = key_material_open(&description, &token->material, reason);
-    return rv != CKR_OK ? rv : read_names(configuration, section, token, reason);
+    return rv != CKR_OK ? rv : section_read_names(configuration, section, token, reason);
+}
+
+/* A token directory holds its own keys: words about files of keys do not go with it. */
+static CK_RV check_words(const struct config_section *section, struct reason *reason)
+{
+    static const char *const foreign[] = {"private key", "certificate", "public key", "engine",
+                                          "provider",    "id",          "label"};
+    for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
+        const struct config_entry *entry = config_find(section, foreign[i]);
+        if (!entry)
+            continue;
+        reason->line = entry->line;
+        reason_set(reason, "'%s' does not go with 'token directory'%s", entry->key,
+                   strcmp(entry->key, "label") == 0
+                       ? ": the label is given when the token is initialised"
+                       : ": files are put into the directory");
+        return CKR_DATA_INVALID;
+    }
+    return CKR_OK;
+}
+
+static CK_RV read_settings(const struct configuration *configuration,
+                           const struct config_section *section, struct writable_settings *settings,
+                           struct reason *reason)
+{
+    bool sealing = false;
+    CK_RV rv = section_read_protection(configuration, section, &settings->protection, reason);
+    if (rv == CKR_OK)
+        rv = section_read_choice(section, "pin", "none", "required", &settings->pinless, reason);
+    if (rv == CKR_OK)
+        rv = section_read_choice(section, "sealed keys", "yes", "no", &sealing, reason);
+    if (rv == CKR_OK)
+        rv = section_read_number(section, "user tries", 1, 255, WRITABLE_DEFAULT_TRIES,
+                                 &settings->try_limit[VAULT_USER], reason);
+    if (rv == CKR_OK)
+        rv = section_read_number(section, "so tries", 1, 255, WRITABLE_DEFAULT_TRIES,
+                                 &settings->try_limit[VAULT_SO], reason);
+    settings->sealing = sealing ? KEY_SEALING_ALLOWED : KEY_SEALING_REFUSED;
+    return rv;
+}
+
+static CK_RV read_directory(const struct configuration *configuration,
+                            const struct config_section *section, struct token *token,
+                            struct reason *reason)
+{
+    const struct config_entry *entry = config_find(section, "token directory");
+    char *path CLEANUP(free_string) = NULL;
+    char *tpm CLEANUP(free_string) = NULL;
+    struct writable_settings settings = {0};
+    CK_RV rv = section_check_text(section, reason);
+    if (rv == CKR_OK)
+        rv = check_words(section, reason);
+    if (rv == CKR_OK)
+        rv = pin_source_read(configuration, section, "pin source", &token->pin_source, reason);
+    if (rv == CKR_OK)
+        rv =
+            pin_source_read(configuration, section, "so pin source", &token->so_pin_source, reason);
+    if (rv == CKR_OK)
+        rv = section_tpm(configuration, section, &tpm, reason);
+    if (rv == CKR_OK)
+        rv = read_settings(configuration, section, &settings, reason);
+    if (rv != CKR_OK)
+        return rv;
+    reason->line = entry->line;
+    if (!*entry->value) {
+        reason_set(reason, "'token directory' names no directory");
+        return CKR_DATA_INVALID;
+    }
+    rv = store_expand(entry->value, configuration->directory, &path, reason);
+    settings.path = path;
+    settings.tpm = tpm;
+    if (rv == CKR_OK)
+        rv = writable_open(&settings, &token->writable);
+    return rv != CKR_OK ? rv : section_read_shown(configuration, section, token);
+}
+
+CK_RV section_read(const struct configuration *configuration, const struct config_section *section,
+                   struct token *token, struct reason *reason)
+{
+    return config_find(section, "token directory")
+               ? read_directory(configuration, section, token, reason)
+               : read_exported(configuration, section, token, reason);
 }

@@ -10,6 +10,12 @@ CHECKED CK_RV section_read(const struct configuration *configuration,
                            const struct config_section *section, struct token *token,
                            struct reason *reason);
 
+/* The section's word for its TPM, or the global one, with its path made whole; "auto"
+ * without either. The caller frees it. */
+CHECKED CK_RV section_tpm(const struct configuration *configuration,
+                          const struct config_section *section, char **ret_tpm,
+                          struct reason *reason);
+
 /* Another serial number, for a second token of the same key. */
 CHECKED CK_RV section_change_serial(struct token *token, const char *name);
 

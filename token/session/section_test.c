@@ -103,7 +103,14 @@ static void a_wrong_section_is_left_out_and_told(UNUSED void **state)
         {"private key = a.key\npin = sometimes", "neither 'required' nor 'none'"},
         {"private key = %x/a.key", "use %h, %u or %%"},
         {"label = x", "names neither"},
-        {"token directory = here", "token directories are not served"},
+        {"token directory =", "'token directory' names no directory"},
+        {"token directory = here\nprivate key = a.key", "'private key' does not go with"},
+        {"token directory = here\nlabel = x", "the label is given when the token is initialised"},
+        {"token directory = here\npin = 1234", "neither 'none' nor 'required'"},
+        {"token directory = here\nsealed keys = maybe", "neither 'yes' nor 'no'"},
+        {"token directory = here\nuser tries = 0", "not a number from 1 to 255"},
+        {"token directory = here\nso tries = 256", "not a number from 1 to 255"},
+        {"token directory = here\nuser tries = 5x", "not a number from 1 to 255"},
         {"private key = a.key\nnonsense", "c.conf:5:1: neither"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

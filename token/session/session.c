@@ -27,6 +27,7 @@ struct module {
     struct configuration configuration;
     struct token **tokens;
     size_t token_count;
+    struct reason *left_out; /* by the number of the section */
     struct place *places;
     size_t place_count;
 };
@@ -42,18 +43,20 @@ static bool serial_is_used(const struct module *module, const struct token *toke
 static CK_RV add_token(struct module *module, size_t number)
 {
     const struct config_section *section = &module->configuration.config.sections[number];
-    struct reason reason = {0};
+    struct reason *reason = &module->left_out[number];
     struct token *token = NULL;
-    CK_RV rv = token_open(&module->configuration, section, number - 1, &token, &reason);
+    CK_RV rv = token_open(&module->configuration, section, number - 1, &token, reason);
     if (rv == CKR_HOST_MEMORY)
         return rv;
     if (rv != CKR_OK) {
         struct reason line;
-        reason_set(&line, "%s; the slot is left out", reason.text);
-        configuration_log(&module->configuration, reason.line ? reason.line : section->line,
-                          section->name, line.text);
+        if (!reason->line)
+            reason->line = section->line;
+        reason_set(&line, "%s; the slot is left out", reason->text);
+        configuration_log(&module->configuration, reason->line, section->name, line.text);
         return CKR_OK;
     }
+    *reason = (struct reason){0};
     if (serial_is_used(module, token))
         rv = section_change_serial(token, section->name);
     if (rv != CKR_OK) {
@@ -69,7 +72,8 @@ static CK_RV add_tokens(struct module *module)
 {
     const struct config *config = &module->configuration.config;
     module->tokens = calloc(config->section_count, sizeof(struct token *));
-    if (!module->tokens)
+    module->left_out = calloc(config->section_count, sizeof(struct reason));
+    if (!module->tokens || !module->left_out)
         return CKR_HOST_MEMORY;
     CK_RV rv = CKR_OK;
     for (size_t i = 1; i < config->section_count && rv == CKR_OK; i++)
@@ -108,6 +112,7 @@ void module_free(struct module *module)
     for (size_t i = 0; i < module->token_count; i++)
         token_free(module->tokens[i]);
     free(module->tokens);
+    free(module->left_out);
     configuration_clear(&module->configuration);
     free(module);
     log_close();
@@ -153,6 +158,16 @@ void module_info(const struct module *module, CK_INFO *ret_info)
                      view_string(manufacturer ? manufacturer : "Signet"));
     token_fill_field(ret_info->libraryDescription, sizeof(ret_info->libraryDescription),
                      view_string(description ? description : "Signet TPM 2.0 token"));
+}
+
+const struct configuration *module_configuration(const struct module *module)
+{
+    return &module->configuration;
+}
+
+const struct reason *module_left_out(const struct module *module, size_t section)
+{
+    return &module->left_out[section];
 }
 
 struct token *module_token(const struct module *module, CK_SLOT_ID slot)
@@ -230,6 +245,13 @@ CK_SESSION_HANDLE module_session_of(const struct module *module, const struct to
     return CK_INVALID_HANDLE;
 }
 
+void module_end_private(const struct module *module, const struct token *token)
+{
+    for (size_t i = 0; i < module->place_count; i++)
+        if (module->places[i].session && module->places[i].session->token == token)
+            operation_cancel_private(module->places[i].session);
+}
+
 void module_remove_session(struct module *module, struct session *session)
 {
     struct token *token = session->token;
@@ -247,15 +269,17 @@ void session_free(struct session *session)
         operation_cancel(session, kind);
     search_end(&session->search);
     token_remove_session_objects(token, session->handle);
-    if (token->session_count == 0 && token->logged_in && token_logout(token) != CKR_OK)
-        token->logged_in = false;
+    if (token->session_count == 0 && token->login != TOKEN_PUBLIC && token_logout(token) != CKR_OK)
+        token->login = TOKEN_PUBLIC;
     free(session);
 }
 
 CK_STATE session_state(const struct session *session)
 {
-    bool user = session->token->logged_in;
-    if (session->rw)
-        return user ? CKS_RW_USER_FUNCTIONS : CKS_RW_PUBLIC_SESSION;
-    return user ? CKS_RO_USER_FUNCTIONS : CKS_RO_PUBLIC_SESSION;
+    static const CK_STATE states[][2] = {
+        [TOKEN_PUBLIC] = {CKS_RO_PUBLIC_SESSION, CKS_RW_PUBLIC_SESSION},
+        [TOKEN_USER] = {CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS},
+        [TOKEN_SO] = {CKS_RW_SO_FUNCTIONS, CKS_RW_SO_FUNCTIONS},
+    };
+    return states[session->token->login][session->rw];
 }

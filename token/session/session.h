@@ -13,6 +13,12 @@ enum operation_kind {
     OPERATION_DIGEST,
     OPERATION_SIGN,
     OPERATION_VERIFY,
+    OPERATION_SIGN_RECOVER,
+    OPERATION_VERIFY_RECOVER,
+    OPERATION_MESSAGE_ENCRYPT,
+    OPERATION_MESSAGE_DECRYPT,
+    OPERATION_MESSAGE_SIGN,
+    OPERATION_MESSAGE_VERIFY,
     OPERATION_KINDS,
 };
 
@@ -21,6 +27,7 @@ struct search {
     bool active;
     CK_OBJECT_HANDLE *handles;
     size_t count;
+    size_t room;
     size_t next;
 };
 
@@ -57,6 +64,11 @@ CHECKED CK_RV module_random_seed(struct view seed);
 
 void module_info(const struct module *module, CK_INFO *ret_info);
 
+/* What was read, problems included, and why the section of that number (from 1) was
+ * left out: the text is empty if it was not. Borrowed; for `signet doctor`. */
+const struct configuration *module_configuration(const struct module *module);
+const struct reason *module_left_out(const struct module *module, size_t section);
+
 /* By slot; NULL if there is none. By index from 0; NULL behind the last. */
 struct token *module_token(const struct module *module, CK_SLOT_ID slot);
 struct token *module_token_at(const struct module *module, size_t index);
@@ -71,6 +83,9 @@ struct session *module_session(const struct module *module, CK_SESSION_HANDLE ha
 /* Any session of the token, or CK_INVALID_HANDLE. */
 CK_SESSION_HANDLE module_session_of(const struct module *module, const struct token *token);
 
+/* After a logout: ends what the token's sessions were doing with private keys. */
+void module_end_private(const struct module *module, const struct token *token);
+
 /* Takes the session out of the table; the caller holds its token's lock and frees
  * it with session_free. */
 void module_remove_session(struct module *module, struct session *session);
@@ -79,5 +94,12 @@ void module_remove_session(struct module *module, struct session *session);
 void session_free(struct session *session);
 
 CK_STATE session_state(const struct session *session);
+
+/* C_Login, C_InitPIN and C_SetPIN as this session may call them. */
+CHECKED CK_RV session_login(struct session *session, CK_USER_TYPE user, struct view pin);
+/* What session_login would answer whatever the PIN is, so that nobody is asked in vain. */
+CHECKED CK_RV session_check_login(const struct session *session, CK_USER_TYPE user);
+CHECKED CK_RV session_init_pin(struct session *session, struct view pin);
+CHECKED CK_RV session_set_pin(struct session *session, struct view old_pin, struct view new_pin);
 
 #endif

@@ -8,23 +8,64 @@
 #include "token/base/lock.h"
 #include "token/base/log.h"
 #include "token/object/build.h"
+#include "token/object/finder.h"
+#include "token/object/material.h"
+#include "token/session/exported.h"
+#include "token/session/life.h"
 #include "token/session/section.h"
+#include "token/session/state.h"
+#include "token/session/stored.h"
 #include "token/session/version.h"
+#include "token/session/writable.h"
 
 /* One counter for the process: a handle never means two objects. */
 static _Atomic CK_OBJECT_HANDLE last_handle;
 
 CK_RV token_add_object(struct token *token, CK_SESSION_HANDLE owner, struct object *object)
 {
-    struct object **objects =
-        realloc(token->objects, (token->object_count + 1) * sizeof(struct object *));
-    if (!objects)
-        return CKR_HOST_MEMORY;
-    token->objects = objects;
+    if (token->object_count == token->object_room) {
+        size_t room = token->object_room ? 2 * token->object_room : 16;
+        struct object **objects = realloc(token->objects, room * sizeof(struct object *));
+        if (!objects)
+            return CKR_HOST_MEMORY;
+        token->objects = objects;
+        token->object_room = room;
+    }
     object->handle = ++last_handle;
     object->owner = owner;
-    objects[token->object_count++] = object;
-    return CKR_OK;
+    token->objects[token->object_count++] = object;
+    CK_RV rv = token_list_object(token, object);
+    if (rv != CKR_OK)
+        token->object_count--;
+    return rv;
+}
+
+/* Small tokens are searched one by one. */
+#define FINDER_FROM 32
+
+static CK_RV start_finder(struct token *token)
+{
+    CK_RV rv = finder_new(&token->finder);
+    for (size_t i = 0; i < token->object_count && rv == CKR_OK; i++)
+        rv = finder_add(token->finder, token->objects[i]);
+    if (rv != CKR_OK) {
+        finder_free(token->finder);
+        token->finder = NULL;
+    }
+    return rv;
+}
+
+CK_RV token_list_object(struct token *token, struct object *object)
+{
+    if (token->finder)
+        return finder_add(token->finder, object);
+    return token->object_count > FINDER_FROM ? start_finder(token) : CKR_OK;
+}
+
+void token_unlist_object(struct token *token, struct object *object)
+{
+    if (token->finder)
+        finder_remove(token->finder, object);
 }
 
 /* Handles only grow, so the array is sorted by them. */
@@ -45,7 +86,7 @@ static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE ha
 
 static bool is_hidden(const struct token *token, const struct object *object)
 {
-    return !token->logged_in && token_needs_login(token) && object_bool(object, CKA_PRIVATE);
+    return !token_is_open(token) && object_bool(object, CKA_PRIVATE);
 }
 
 struct object *token_object(const struct token *token, CK_OBJECT_HANDLE handle)
@@ -65,12 +106,20 @@ void token_remove_object(struct token *token, struct object *object)
     for (size_t i = 0; i < token->object_count; i++) {
         if (token->objects[i] != object)
             continue;
+        token_unlist_object(token, object);
         memmove(&token->objects[i], &token->objects[i + 1],
                 (token->object_count - i - 1) * sizeof(struct object *));
         token->object_count--;
         object_free(object);
         return;
     }
+}
+
+void token_remove_stored_objects(struct token *token)
+{
+    for (size_t i = token->object_count; i > 0; i--)
+        if (token->objects[i - 1]->home)
+            token_remove_object(token, token->objects[i - 1]);
 }
 
 void token_remove_session_objects(struct token *token, CK_SESSION_HANDLE owner)
@@ -80,106 +129,17 @@ void token_remove_session_objects(struct token *token, CK_SESSION_HANDLE owner)
             token_remove_object(token, token->objects[i - 1]);
 }
 
-static CK_RV add(struct token *token, CK_RV rv, struct object *object)
+/* Certificates can be listed without login (PKCS#11 3.0 profiles). */
+static CK_RV add_profile(struct token *token)
 {
+    struct object *object = NULL;
+    const struct object_names names = {.unique = view_string("token")};
+    CK_RV rv = object_public_certificates_profile(&names, &object);
     if (rv == CKR_OK)
         rv = token_add_object(token, CK_INVALID_HANDLE, object);
     if (rv != CKR_OK)
         object_free(object);
     return rv;
-}
-
-static CK_RV add_certificate(struct token *token, struct object_names names,
-                             const struct certificate *certificate, bool leaf)
-{
-    struct bytes id CLEANUP(bytes_free) = {0};
-    struct object *object = NULL;
-    /* Certificates of issuers pair with no key of this token: an id of their own. */
-    if (!leaf) {
-        CK_RV rv = key_material_id(&certificate->public_key, &id);
-        if (rv != CKR_OK)
-            return rv;
-        names.id = bytes_view(&id);
-        if (certificate->common_name.size)
-            names.label = bytes_view(&certificate->common_name);
-    }
-    CK_RV rv = object_from_certificate(&names, certificate, &object);
-    return add(token, rv, object);
-}
-
-static CK_RV add_certificates(struct token *token, const struct object_names *names,
-                              const struct certificate *certificates, size_t count)
-{
-    CK_RV rv = CKR_OK;
-    for (size_t i = 0; i < count && rv == CKR_OK; i++) {
-        bool leaf =
-            token->material.public_key.algorithm == KEY_ALGORITHM_NONE
-                ? i == 0
-                : public_key_equal(&certificates[i].public_key, &token->material.public_key);
-        char unique[40];
-        snprintf(unique, sizeof(unique), "%s-%zu", token->serial, i);
-        struct object_names own = *names;
-        own.unique = view_string(unique);
-        rv = add_certificate(token, own, &certificates[i], leaf);
-    }
-    return rv;
-}
-
-/* The subject of the key's own certificate, wherever that was found. */
-static struct view subject_of(const struct token *token)
-{
-    const struct key_material *material = &token->material;
-    const struct certificate *certificates = material->certificates;
-    size_t count = material->certificate_count;
-    if (!count && material->key)
-        certificates = key_certificates(material->key, &count);
-    for (size_t i = 0; i < count; i++)
-        if (public_key_equal(&certificates[i].public_key, &material->public_key))
-            return bytes_view(&certificates[i].subject);
-    return (struct view){0};
-}
-
-static struct object_names names_of(const struct token *token)
-{
-    return (struct object_names){
-        .label = bytes_view(&token->label),
-        .id = bytes_view(&token->id),
-        .subject = subject_of(token),
-        .unique = view_string(token->serial),
-        .login = token_needs_login(token),
-    };
-}
-
-static CK_RV add_key_objects(struct token *token)
-{
-    struct object_names names = names_of(token);
-    struct object *object = NULL;
-    CK_RV rv = CKR_OK;
-    if (token->material.public_key.algorithm == KEY_ALGORITHM_NONE)
-        return CKR_OK;
-    if (token->material.key) {
-        rv = object_from_private_key(&names, token->material.key, &object);
-        rv = add(token, rv, object);
-    }
-    if (rv != CKR_OK)
-        return rv;
-    object = NULL;
-    rv = object_from_public_key(&names, &token->material.public_key, &object);
-    return add(token, rv, object);
-}
-
-static CK_RV add_objects(struct token *token)
-{
-    struct object_names names = names_of(token);
-    struct object *object = NULL;
-    CK_RV rv = add_key_objects(token);
-    if (rv == CKR_OK)
-        rv = add_certificates(token, &names, token->material.certificates,
-                              token->material.certificate_count);
-    if (rv != CKR_OK)
-        return rv;
-    rv = object_public_certificates_profile(&names, &object);
-    return add(token, rv, object);
 }
 
 CK_RV token_open(const struct configuration *configuration, const struct config_section *section,
@@ -192,8 +152,10 @@ CK_RV token_open(const struct configuration *configuration, const struct config_
     CK_RV rv = section_read(configuration, section, token, reason);
     if (rv == CKR_OK)
         rv = lock_new(&token->lock);
-    if (rv == CKR_OK)
-        rv = add_objects(token);
+    if (rv == CKR_OK && token->writable)
+        rv = add_profile(token);
+    else if (rv == CKR_OK)
+        rv = exported_add_objects(token);
     if (rv != CKR_OK) {
         token_free(token);
         return rv;
@@ -209,80 +171,195 @@ void token_free(struct token *token)
     for (size_t i = 0; i < token->object_count; i++)
         object_free(token->objects[i]);
     free(token->objects);
+    finder_free(token->finder);
+    writable_free(token->writable);
     key_material_clear(&token->material);
     bytes_free(&token->label);
     bytes_free(&token->id);
+    saved_states_free(token->saved);
+    pin_source_clear(&token->pin_source);
+    pin_source_clear(&token->so_pin_source);
+    problems_clear(&token->problems);
     lock_free(token->lock);
     free(token);
 }
 
+/* A stored key is read from its file when it is used first. */
+static CK_RV read_key(struct token *token, struct object *object)
+{
+    struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
+    struct entry_object *entry = NULL;
+    struct reason reason = {0};
+    CK_RV rv = writable_read(token, object, &contents, &entry);
+    if (rv == CKR_OBJECT_HANDLE_INVALID)
+        return CKR_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK)
+        rv = key_read(token->writable->vault, contents.own ? KEY_OF_TOKEN : KEY_DROPPED_IN,
+                      bytes_view(&entry->pem), bytes_view(&entry->key_id), &object->key, &reason);
+    if (rv == CKR_OK)
+        rv = bytes_copy(&object->key_id, bytes_view(&entry->key_id));
+    return rv == CKR_HOST_MEMORY || rv == CKR_OK
+               ? rv
+               : writable_fail(token, CKR_FUNCTION_FAILED, &reason);
+}
+
+CK_RV token_key(struct token *token, struct object *object, struct key **ret_key)
+{
+    CK_RV rv = CKR_OK;
+    if (object->home && !token_is_open(token))
+        return CKR_USER_NOT_LOGGED_IN;
+    if (!object->key && object->home)
+        rv = read_key(token, object);
+    if (rv == CKR_OK && !object->key)
+        rv = CKR_KEY_HANDLE_INVALID;
+    if (rv == CKR_OK)
+        *ret_key = object->key;
+    return rv;
+}
+
+/* Which objects have something to read that their file keeps encrypted. */
+static bool can_be_revealed(const struct object *object)
+{
+    CK_OBJECT_CLASS class = object_class(object);
+    if (!object->home || object->revealed)
+        return false;
+    if (class == CKO_DATA)
+        return object_bool(object, CKA_PRIVATE);
+    return (class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY) &&
+           !object_bool(object, CKA_SENSITIVE) && object_bool(object, CKA_EXTRACTABLE);
+}
+
+static CK_RV reveal_key(struct token *token, struct object *object)
+{
+    struct key *key = NULL;
+    struct bytes value CLEANUP(bytes_free) = {0};
+    struct private_parts parts = {0};
+    CK_RV rv = token_key(token, object, &key);
+    if (rv != CKR_OK)
+        return rv;
+    if (object_class(object) == CKO_SECRET_KEY) {
+        rv = key_secret_value(key, &value);
+        return rv != CKR_OK ? rv
+                            : attributes_set(&object->attributes, CKA_VALUE, bytes_view(&value));
+    }
+    rv = key_export_parts(key, &parts);
+    if (rv == CKR_OK)
+        rv = material_put_private(&object->attributes, &parts);
+    private_parts_clear(&parts);
+    return rv == CKR_KEY_UNEXTRACTABLE ? CKR_OK : rv;
+}
+
+static CK_RV reveal_value(struct token *token, struct object *object)
+{
+    struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
+    struct entry_object *entry = NULL;
+    CK_RV rv = writable_read(token, object, &contents, &entry);
+    if (rv == CKR_OK)
+        rv = stored_decrypt_value(token, entry);
+    return rv != CKR_OK ? rv
+                        : attributes_set(&object->attributes, CKA_VALUE,
+                                         attributes_value(&entry->attributes, CKA_VALUE));
+}
+
+CK_RV token_reveal(struct token *token, struct object *object)
+{
+    if (!can_be_revealed(object) || !token_is_open(token))
+        return CKR_OK;
+    token_unlist_object(token, object);
+    CK_RV rv =
+        object_class(object) == CKO_DATA ? reveal_value(token, object) : reveal_key(token, object);
+    object->revealed = rv == CKR_OK;
+    CK_RV listed = token_list_object(token, object);
+    return rv != CKR_OK ? rv : listed;
+}
+
 bool token_needs_login(const struct token *token)
 {
+    if (token->writable)
+        return writable_needs_login(token->writable);
     return token->material.key && key_needs_login(token->material.key);
 }
 
-static CK_RV check_user(const struct token *token, CK_USER_TYPE user)
+bool token_is_open(const struct token *token)
 {
-    /* No operation of this token asks for its own login; nobody manages it. */
-    if (user == CKU_CONTEXT_SPECIFIC)
-        return CKR_OPERATION_NOT_INITIALIZED;
+    return token->login == TOKEN_USER || !token_needs_login(token);
+}
+
+bool token_is_read_only(const struct token *token)
+{
+    return !token->writable || writable_is_read_only(token->writable);
+}
+
+/* Exported keys have one user, whose PIN is the key's own authorisation. */
+static CK_RV login_exported(struct token *token, CK_USER_TYPE user, struct view pin)
+{
     if (user != CKU_USER)
         return CKR_USER_TYPE_INVALID;
-    return token->logged_in ? CKR_USER_ALREADY_LOGGED_IN : CKR_OK;
-}
-
-/* What the file gave away when it was opened: the key pair, and certificates if
- * the configuration named none. */
-static CK_RV reveal(struct token *token)
-{
-    struct key *key = token->material.key;
-    if (token->material.public_key.algorithm != KEY_ALGORITHM_NONE)
-        return CKR_OK;
-    size_t count = 0;
-    const struct certificate *certificates = key_certificates(key, &count);
-    CK_RV rv = public_key_copy(&token->material.public_key, key_public(key));
-    if (rv == CKR_OK && !token->id.size)
-        rv = key_material_id(&token->material.public_key, &token->id);
-    if (rv == CKR_OK)
-        rv = add_key_objects(token);
-    if (rv != CKR_OK || token->material.certificate_count)
-        return rv;
-    struct object_names names = names_of(token);
-    return add_certificates(token, &names, certificates, count);
-}
-
-CK_RV token_login(struct token *token, CK_USER_TYPE user, struct view pin)
-{
-    CK_RV rv = check_user(token, user);
-    if (rv != CKR_OK)
-        return rv;
-    if (pin.size > TOKEN_MAX_PIN_SIZE)
-        return CKR_PIN_LEN_RANGE;
     /* A key without PIN is open already; clients that hold one for it may say it. */
-    rv = token_needs_login(token) ? key_login(token->material.key, pin) : CKR_OK;
+    CK_RV rv = token_needs_login(token) ? key_login(token->material.key, pin) : CKR_OK;
     if (rv == CKR_OK)
-        rv = reveal(token);
+        rv = exported_reveal(token);
     token->pin_flags = rv == CKR_PIN_INCORRECT ? CKF_USER_PIN_COUNT_LOW
                        : rv == CKR_PIN_LOCKED  ? CKF_USER_PIN_LOCKED
                        : rv == CKR_OK          ? 0
                                                : token->pin_flags;
-    token->logged_in = rv == CKR_OK;
     return rv;
 }
 
-CK_RV token_logout(struct token *token)
+CK_FLAGS token_pin_flags(struct token *token)
 {
-    if (!token->logged_in)
+    return token->writable ? life_flags(token) : token->pin_flags;
+}
+
+CK_RV token_login(struct token *token, CK_USER_TYPE user, struct view pin)
+{
+    enum token_login wanted = user == CKU_SO ? TOKEN_SO : TOKEN_USER;
+    if (token->login != TOKEN_PUBLIC)
+        return token->login == wanted ? CKR_USER_ALREADY_LOGGED_IN
+                                      : CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+    if (pin.size > TOKEN_MAX_PIN_SIZE)
+        return CKR_PIN_LEN_RANGE;
+    CK_RV rv = token->writable ? life_login(token, user, pin) : login_exported(token, user, pin);
+    if (rv == CKR_OK)
+        token->login = wanted;
+    return rv;
+}
+
+CK_RV token_check_pin(struct token *token, struct view pin)
+{
+    if (token->login == TOKEN_PUBLIC)
         return CKR_USER_NOT_LOGGED_IN;
-    token->logged_in = false;
-    if (token_needs_login(token))
-        key_logout(token->material.key);
-    /* PKCS#11 5.6.9: handles of private session objects die with the login. */
+    if (pin.size > TOKEN_MAX_PIN_SIZE)
+        return CKR_PIN_LEN_RANGE;
+    if (!token->writable)
+        return token_needs_login(token) ? key_login(token->material.key, pin) : CKR_OK;
+    return life_check_pin(token, token->login == TOKEN_SO ? VAULT_SO : VAULT_USER, pin);
+}
+
+/* Private session objects die with the login (PKCS#11 5.6.9), and values that were
+ * decrypted go back to where they came from. */
+static void hide_private(struct token *token)
+{
     for (size_t i = token->object_count; i > 0; i--) {
         struct object *object = token->objects[i - 1];
         if (object->owner != CK_INVALID_HANDLE && object_bool(object, CKA_PRIVATE))
             token_remove_object(token, object);
+        else if (object->revealed)
+            stored_conceal(token, object);
     }
+}
+
+CK_RV token_logout(struct token *token)
+{
+    if (token->login == TOKEN_PUBLIC)
+        return CKR_USER_NOT_LOGGED_IN;
+    token->login = TOKEN_PUBLIC;
+    if (token->writable)
+        vault_close(token->writable->vault);
+    else if (token_needs_login(token))
+        key_logout(token->material.key);
+    if (token_needs_login(token))
+        hide_private(token);
     return CKR_OK;
 }
 
@@ -296,21 +373,23 @@ void token_fill_field(unsigned char *field, size_t room, struct view text)
         memcpy(field, text.data, size);
 }
 
-static bool in_hardware(const struct token *token)
+enum key_place token_place(const struct token *token)
 {
-    return token->material.key && key_place(token->material.key) == KEY_IN_DEVICE;
+    if (token->writable)
+        return vault_place(token->writable->vault);
+    return token->material.key ? key_place(token->material.key) : KEY_IN_SOFTWARE;
 }
 
 static CK_VERSION tpm_version(const struct token *token)
 {
-    bool tpm = token->material.key && key_in_tpm(token->material.key);
-    return tpm ? (CK_VERSION){.major = 2, .minor = 0} : (CK_VERSION){0};
+    return token_place(token) != KEY_IN_SOFTWARE ? (CK_VERSION){.major = 2, .minor = 0}
+                                                 : (CK_VERSION){0};
 }
 
 void token_slot_info(const struct token *token, CK_SLOT_INFO *ret_info)
 {
     *ret_info = (CK_SLOT_INFO){
-        .flags = CKF_TOKEN_PRESENT | (in_hardware(token) ? CKF_HW_SLOT : 0),
+        .flags = CKF_TOKEN_PRESENT | (token_place(token) == KEY_IN_DEVICE ? CKF_HW_SLOT : 0),
         .hardwareVersion = tpm_version(token),
         .firmwareVersion = version_library(),
     };
@@ -320,12 +399,19 @@ void token_slot_info(const struct token *token, CK_SLOT_INFO *ret_info)
                      view_string(token->manufacturer));
 }
 
-void token_info(const struct token *token, CK_TOKEN_INFO *ret_info)
+static CK_FLAGS exported_flags(const struct token *token)
 {
     CK_FLAGS login = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED | token->pin_flags;
+    return CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | (token_needs_login(token) ? login : 0);
+}
+
+void token_info(struct token *token, CK_TOKEN_INFO *ret_info)
+{
+    CK_FLAGS flags = token->writable ? life_flags(token) : exported_flags(token);
+    if (pin_source_is_protected(&token->pin_source) && flags & CKF_LOGIN_REQUIRED)
+        flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
     *ret_info = (CK_TOKEN_INFO){
-        .flags = CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG |
-                 (token_needs_login(token) ? login : 0),
+        .flags = CKF_RNG | CKF_DUAL_CRYPTO_OPERATIONS | flags,
         .ulMaxSessionCount = CK_EFFECTIVELY_INFINITE,
         .ulSessionCount = token->session_count,
         .ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE,

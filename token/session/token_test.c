@@ -67,7 +67,8 @@ static void token_info_says_what_the_token_is(UNUSED void **state)
     assert_memory_equal(info.model, "software key    ", 16);
     assert_memory_equal(info.utcTime, "                ", 16);
     assert_int_equal(info.flags, CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG |
-                                     CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED);
+                                     CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED |
+                                     CKF_DUAL_CRYPTO_OPERATIONS);
     assert_int_equal(info.ulSessionCount, 1);
     assert_int_equal(info.ulRwSessionCount, 0);
     assert_int_equal(info.ulMaxPinLen, TOKEN_MAX_PIN_SIZE);
@@ -76,7 +77,8 @@ static void token_info_says_what_the_token_is(UNUSED void **state)
     close_parts(&parts);
     parts = open_parts("private key = ec.key");
     token_info(parts.token, &info);
-    assert_int_equal(info.flags, CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG);
+    assert_int_equal(info.flags, CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG |
+                                     CKF_DUAL_CRYPTO_OPERATIONS);
     close_parts(&parts);
 }
 
@@ -144,12 +146,13 @@ static void only_the_user_can_log_in(UNUSED void **state)
     struct parts parts = open_parts("private key = ec.enc");
     uint8_t long_pin[TOKEN_MAX_PIN_SIZE + 1] = {0};
     struct view pin = view_string("1234");
-    assert_rv(token_login(parts.token, CKU_SO, pin), CKR_USER_TYPE_INVALID);
-    assert_rv(token_login(parts.token, 77, pin), CKR_USER_TYPE_INVALID);
-    assert_rv(token_login(parts.token, CKU_CONTEXT_SPECIFIC, pin), CKR_OPERATION_NOT_INITIALIZED);
+    assert_rv(session_login(parts.session, CKU_SO, pin), CKR_USER_TYPE_INVALID);
+    assert_rv(session_login(parts.session, 77, pin), CKR_USER_TYPE_INVALID);
+    assert_rv(session_login(parts.session, CKU_CONTEXT_SPECIFIC, pin),
+              CKR_OPERATION_NOT_INITIALIZED);
     assert_rv(token_login(parts.token, CKU_USER, view_of(long_pin, sizeof(long_pin))),
               CKR_PIN_LEN_RANGE);
-    assert_false(parts.token->logged_in);
+    assert_false(parts.token->login == TOKEN_USER);
     close_parts(&parts);
 }
 
@@ -256,7 +259,7 @@ static void the_last_session_logs_out(UNUSED void **state)
     assert_ok(login(&parts, "1234"));
     module_remove_session(parts.module, parts.session);
     session_free(parts.session);
-    assert_false(parts.token->logged_in);
+    assert_false(parts.token->login == TOKEN_USER);
     assert_int_equal(module_session_of(parts.module, parts.token), CK_INVALID_HANDLE);
     close_parts(&parts);
 }

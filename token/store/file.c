@@ -42,7 +42,9 @@ static CK_RV read_all(int file, size_t max, struct bytes *content, const char *p
     }
 }
 
-CK_RV store_read(const char *path, size_t max, struct bytes *ret_content, struct reason *reason)
+/* refused: the bits of a mode that the file may not have. */
+static CK_RV read_file(const char *path, size_t max, mode_t refused, struct bytes *ret_content,
+                       struct reason *reason)
 {
     /* O_NONBLOCK: a FIFO in place of a file must not stop the application. */
     int file CLEANUP(close_file) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -56,6 +58,11 @@ CK_RV store_read(const char *path, size_t max, struct bytes *ret_content, struct
                    S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe");
         return CKR_FUNCTION_FAILED;
     }
+    if (status.st_mode & refused) {
+        reason_set(reason, "%s: holds a secret, and everybody may %s it (mode %03o): chmod o= %s",
+                   path, status.st_mode & S_IROTH ? "read" : "write", status.st_mode & 0777, path);
+        return CKR_FUNCTION_FAILED;
+    }
     struct bytes content CLEANUP(bytes_free) = {0};
     CK_RV rv = read_all(file, max, &content, path, reason);
     if (rv != CKR_OK)
@@ -66,10 +73,27 @@ CK_RV store_read(const char *path, size_t max, struct bytes *ret_content, struct
     return CKR_OK;
 }
 
+CK_RV store_read(const char *path, size_t max, struct bytes *ret_content, struct reason *reason)
+{
+    return read_file(path, max, 0, ret_content, reason);
+}
+
+CK_RV store_read_private(const char *path, size_t max, struct bytes *ret_content,
+                         struct reason *reason)
+{
+    return read_file(path, max, S_IROTH | S_IWOTH, ret_content, reason);
+}
+
 bool store_exists(const char *path)
 {
     struct stat status;
     return lstat(path, &status) == 0;
+}
+
+bool store_is_public(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_mode & S_IROTH;
 }
 
 /* An array that grows by pieces and says when it is full. */

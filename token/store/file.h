@@ -11,8 +11,16 @@
 CHECKED CK_RV store_read(const char *path, size_t max, struct bytes *ret_content,
                          struct reason *reason);
 
+/* The same for a file that holds a secret: one that everybody may read or write is
+ * refused. */
+CHECKED CK_RV store_read_private(const char *path, size_t max, struct bytes *ret_content,
+                                 struct reason *reason);
+
 /* True if anything stands at `path`, readable or not. */
 bool store_exists(const char *path);
+
+/* True for a regular file that everybody may read. */
+bool store_is_public(const char *path);
 
 /* A path as a configuration writes it: '~' or '%h' in front is the home
  * directory, '%u' the user's name, '%%' a percent sign; a relative path is

@@ -17,6 +17,30 @@ static void a_file_is_read_whole(UNUSED void **state)
     bytes_free(&content);
 }
 
+static void a_secret_that_everybody_may_read_is_refused(UNUSED void **state)
+{
+    static const mode_t open_to_all[] = {0604, 0602, 0666};
+    struct bytes content = {0};
+    struct reason reason = {0};
+    write_file("secret", "1234");
+    assert_int_equal(chmod("secret", 0640), 0);
+    assert_false(store_is_public("secret"));
+    assert_false(store_is_public("missing"));
+    assert_false(store_is_public("/"));
+    assert_ok(store_read_private("secret", 100, &content, &reason));
+    assert_view(bytes_view(&content), "1234");
+    bytes_free(&content);
+    for (size_t i = 0; i < ARRAY_SIZE(open_to_all); i++) {
+        poison(content);
+        assert_int_equal(chmod("secret", open_to_all[i]), 0);
+        assert_int_equal(store_is_public("secret"), open_to_all[i] != 0602);
+        assert_rv(store_read_private("secret", 100, &content, &reason), CKR_FUNCTION_FAILED);
+        assert_poison(content);
+        assert_contains(reason.text, "secret: holds a secret, and everybody may ");
+        assert_contains(reason.text, "chmod o= secret");
+    }
+}
+
 static void an_empty_file_is_empty(UNUSED void **state)
 {
     struct bytes content = {0};
@@ -249,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_read_whole),
+        cmocka_unit_test(a_secret_that_everybody_may_read_is_refused),
         cmocka_unit_test(an_empty_file_is_empty),
         cmocka_unit_test(a_file_may_be_as_large_as_the_limit_and_no_larger),
         cmocka_unit_test(a_file_without_end_is_refused_at_the_limit),

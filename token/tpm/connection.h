@@ -3,6 +3,7 @@
 #ifndef SIGNET_TPM_CONNECTION_H
 #define SIGNET_TPM_CONNECTION_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 #include <tss2/tss2_esys.h>
 
@@ -15,7 +16,7 @@ struct tpm_key;
 
 struct tpm {
     struct tpm *next;
-    unsigned references;
+    atomic_uint references; /* keys of several tokens, each under its own lock */
     char *choice;
     struct lock *lock;
     pid_t pid;           /* who connected */

@@ -42,6 +42,11 @@ CHECKED CK_RV tpm_key_new(struct tpm *tpm, const struct tpm_key_source *source,
                           struct tpm_key **ret_key, struct reason *reason);
 void tpm_key_free(struct tpm_key *key);
 
+/* The public key, without spki, in a marshalled TPM2B_PUBLIC; no TPM is needed.
+ * CKR_DATA_INVALID with the reason. */
+CHECKED CK_RV tpm_key_public_read(struct view public, struct public_key *ret_key,
+                                  struct reason *reason);
+
 /* The public key as the file holds it, without spki; algorithm NONE for a
  * persistent handle. Borrowed from the key. */
 const struct public_key *tpm_key_public(const struct tpm_key *key);

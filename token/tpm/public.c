@@ -147,6 +147,13 @@ CK_RV tpm_public_key(const TPMT_PUBLIC *area, struct public_key *ret_key, struct
     return CKR_OK;
 }
 
+CK_RV tpm_key_public_read(struct view public, struct public_key *ret_key, struct reason *reason)
+{
+    TPM2B_PUBLIC decoded;
+    CK_RV rv = tpm_public_decode(public, &decoded, reason);
+    return rv != CKR_OK ? rv : tpm_public_key(&decoded.publicArea, ret_key, reason);
+}
+
 static bool fixed_scheme(TPM2_ALG_ID algorithm, enum scheme_kind *kind)
 {
     static const struct {

@@ -113,17 +113,27 @@ static CK_RV open_device(const char *path, TSS2_TCTI_CONTEXT **ret_tcti)
     return open_by_name("device", path, ret_tcti, path);
 }
 
-/* The emulator's library stands beside this module in a build, one folder up
- * when installed; otherwise the loader's path decides. */
+/* The module's file, or the program's, whose name may be its first argument only. */
+static char *own_file(void)
+{
+    Dl_info info;
+    if (!dladdr(tcti_open, &info) || !info.dli_fname)
+        return NULL;
+    return strchr(info.dli_fname, '/') ? strdup(info.dli_fname) : realpath("/proc/self/exe", NULL);
+}
+
+/* The emulator's library stands beside this module or the program in a build; one
+ * folder up, or in lib beside bin, when installed; otherwise the loader's path
+ * decides. */
 static CK_RV embedded_library(char **ret_path)
 {
-    static const char *const places[] = {"%.*s/" EMBEDDED_LIBRARY, "%.*s/../" EMBEDDED_LIBRARY};
-    Dl_info info;
-    const char *slash =
-        dladdr(tcti_open, &info) && info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
+    static const char *const places[] = {"%.*s/" EMBEDDED_LIBRARY, "%.*s/../" EMBEDDED_LIBRARY,
+                                         "%.*s/../lib/" EMBEDDED_LIBRARY};
+    char *own CLEANUP(free_string) = own_file();
+    const char *slash = own ? strrchr(own, '/') : NULL;
     for (size_t i = 0; slash && i < ARRAY_SIZE(places); i++) {
         char *path = NULL;
-        if (asprintf(&path, places[i], (int)(slash - info.dli_fname), info.dli_fname) < 0)
+        if (asprintf(&path, places[i], (int)(slash - own), own) < 0)
             return CKR_HOST_MEMORY;
         if (access(path, R_OK) == 0) {
             *ret_path = path;

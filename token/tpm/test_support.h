@@ -17,40 +17,6 @@
 #include "token/tpm/key.h"
 #include "token/tpm/loaded.h"
 
-#define EMULATOR "libtss2-tcti-signet.so.0"
-
-/* Where the library was built: above this program. */
-static UNUSED void emulator_path(char path[PATH_MAX])
-{
-    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - sizeof(EMULATOR));
-    assert_true(size > 0);
-    path[size] = 0;
-    for (char *slash; (slash = strrchr(path, '/'));) {
-        strcpy(slash + 1, EMULATOR);
-        if (access(path, R_OK) == 0)
-            return;
-        *slash = 0;
-    }
-    fail_msg("%s was not built", EMULATOR);
-}
-
-static UNUSED const char *emulator_configuration(void)
-{
-    static char configuration[sizeof(test_directory) + 32];
-    snprintf(configuration, sizeof(configuration), "dir=%s/tpm,sync=off", test_directory);
-    return configuration;
-}
-
-/* The configuration's word for it. */
-static UNUSED const char *emulator_choice(void)
-{
-    static char choice[PATH_MAX + sizeof(test_directory) + 32];
-    char path[PATH_MAX];
-    emulator_path(path);
-    snprintf(choice, sizeof(choice), "%s:%s", path, emulator_configuration());
-    return choice;
-}
-
 static UNUSED TSS2_TCTI_CONTEXT *emulator_open(void)
 {
     TSS2_TCTI_CONTEXT *tcti = NULL;

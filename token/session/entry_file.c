@@ -1,0 +1,466 @@
+#include "token/session/entry_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "token/object/material.h"
+#include "token/object/schema.h"
+#include "token/object/text.h"
+#include "token/store/entry.h"
+
+#define TEXT_MAX_SIZE (4 * 1024 * 1024)
+#define KEY_ID_LINE "key id"
+#define ENCRYPTED_LINE "encrypted value"
+#define FILE_NAME_SIZE 256
+
+void entry_object_clear(struct entry_object *object)
+{
+    attributes_clear(&object->attributes);
+    bytes_free(&object->pem);
+    bytes_free(&object->key_id);
+    bytes_free(&object->encrypted_value);
+}
+
+void entry_objects_clear(struct entry_objects *objects)
+{
+    for (size_t i = 0; i < objects->count; i++)
+        entry_object_clear(&objects->objects[i]);
+    objects->count = 0;
+}
+
+struct entry_object *entry_file_find(struct entry_objects *objects, struct view unique)
+{
+    for (size_t i = 0; i < objects->count; i++)
+        if (view_equal(attributes_value(&objects->objects[i].attributes, CKA_UNIQUE_ID), unique))
+            return &objects->objects[i];
+    return NULL;
+}
+
+static CK_OBJECT_CLASS class_of(const struct entry_object *object)
+{
+    return attributes_ulong(&object->attributes, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
+}
+
+/* What follows from the PEM, and so is not written as a line as well. */
+static bool is_derived(CK_OBJECT_CLASS class, CK_ATTRIBUTE_TYPE type)
+{
+    static const CK_ATTRIBUTE_TYPE of_keys[] = {
+        CKA_KEY_TYPE,   CKA_MODULUS,     CKA_MODULUS_BITS,     CKA_PUBLIC_EXPONENT,
+        CKA_EC_PARAMS,  CKA_EC_POINT,    CKA_PUBLIC_KEY_INFO,  CKA_VALUE,
+        CKA_PRIME_1,    CKA_PRIME_2,     CKA_PRIVATE_EXPONENT, CKA_EXPONENT_1,
+        CKA_EXPONENT_2, CKA_COEFFICIENT,
+    };
+    if (type == CKA_CLASS || type == CKA_TOKEN)
+        return true;
+    if (class == CKO_CERTIFICATE || class == CKO_SECRET_KEY)
+        return type == CKA_VALUE;
+    for (size_t i = 0; i < ARRAY_SIZE(of_keys); i++)
+        if ((class == CKO_PUBLIC_KEY || class == CKO_PRIVATE_KEY) && type == of_keys[i])
+            return true;
+    return false;
+}
+
+/* Reading. */
+
+/* A file while it is being read. `beside` is the public half of a private key in it. */
+struct parsing {
+    const char *name;
+    bool login;
+    struct entry_objects *objects;
+    struct public_key beside;
+    struct reason *reason;
+};
+
+static void parsing_clear(struct parsing *parsing)
+{
+    public_key_clear(&parsing->beside);
+}
+
+static CK_RV take_line(const struct entry_line *line, struct entry_object *object,
+                       struct reason *reason)
+{
+    reason->line = line->line;
+    if (view_equal(line->name, view_string(KEY_ID_LINE)))
+        return attribute_from_text(CKA_ID, line->value, &object->key_id, reason);
+    if (view_equal(line->name, view_string(ENCRYPTED_LINE)))
+        return attribute_from_text(CKA_VALUE, line->value, &object->encrypted_value, reason);
+    CK_ATTRIBUTE_TYPE type = attribute_of_name(line->name);
+    struct bytes value CLEANUP(bytes_free) = {0};
+    if (type == CK_UNAVAILABLE_INFORMATION) {
+        reason_set(reason, "'%.*s' is no attribute", (int)line->name.size,
+                   (const char *)line->name.data);
+        return CKR_DATA_INVALID;
+    }
+    if (attributes_has(&object->attributes, type)) {
+        reason_set(reason, "'%.*s' stands there twice", (int)line->name.size,
+                   (const char *)line->name.data);
+        return CKR_DATA_INVALID;
+    }
+    CK_RV rv = attribute_from_text(type, line->value, &value, reason);
+    return rv != CKR_OK ? rv : attributes_set(&object->attributes, type, bytes_view(&value));
+}
+
+static CK_RV lacks(struct parsing *parsing, const char *what)
+{
+    reason_set(parsing->reason, "there is no %s in this group", what);
+    return CKR_DATA_INVALID;
+}
+
+static CK_RV set_certificate(struct entry_object *object, const struct certificate *certificate)
+{
+    CK_RV rv = attributes_set(&object->attributes, CKA_VALUE, bytes_view(&certificate->der));
+    return rv != CKR_OK ? rv : material_set_certificate(&object->attributes, certificate);
+}
+
+static CK_RV take_material(struct parsing *parsing, struct entry_object *object)
+{
+    struct key_contents contents CLEANUP(key_contents_clear) = {0};
+    CK_OBJECT_CLASS class = class_of(object);
+    CK_RV rv = CKR_OK;
+    if (class == CKO_DATA)
+        return CKR_OK;
+    if (class == CKO_SECRET_KEY)
+        return object->pem.size ? CKR_OK : lacks(parsing, "encrypted value");
+    if (object->pem.size)
+        rv = key_inspect(bytes_view(&object->pem), &contents, parsing->reason);
+    if (rv != CKR_OK)
+        return rv;
+    if (class == CKO_CERTIFICATE)
+        return contents.certificate_count ? set_certificate(object, &contents.certificates[0])
+                                          : lacks(parsing, "certificate");
+    if (class == CKO_PRIVATE_KEY && !contents.private_key)
+        return lacks(parsing, "private key");
+    const struct public_key *public_key = contents.public_key.algorithm != KEY_ALGORITHM_NONE
+                                              ? &contents.public_key
+                                              : &parsing->beside;
+    if (public_key->algorithm == KEY_ALGORITHM_NONE)
+        return lacks(parsing, "public key");
+    if (class == CKO_PRIVATE_KEY)
+        rv = public_key_copy(&parsing->beside, public_key);
+    return rv != CKR_OK ? rv : material_set_public(&object->attributes, public_key);
+}
+
+/* Through the schema, which notices what the class does not have or may not hold, and
+ * fills in what older versions did not write. */
+static CK_RV complete(struct parsing *parsing, struct entry_object *object)
+{
+    struct attributes whole = {0};
+    CK_RV rv = schema_build(SCHEMA_OWN, NULL, 0, &object->attributes, &whole);
+    if (rv == CKR_HOST_MEMORY)
+        return rv;
+    if (rv != CKR_OK || !attributes_has(&object->attributes, CKA_UNIQUE_ID)) {
+        attributes_clear(&whole);
+        reason_set(parsing->reason, "an attribute is missing, or does not fit its class");
+        return CKR_DATA_INVALID;
+    }
+    attributes_clear(&object->attributes);
+    object->attributes = whole;
+    return CKR_OK;
+}
+
+static CK_RV take_group(struct parsing *parsing, const struct entry_group *group)
+{
+    struct entry_objects *all = parsing->objects;
+    if (all->count == ENTRY_FILE_MAX_OBJECTS) {
+        reason_set(parsing->reason, "more than %d objects", ENTRY_FILE_MAX_OBJECTS);
+        return CKR_DATA_INVALID;
+    }
+    CK_OBJECT_CLASS class = class_of_name(group->kind);
+    parsing->reason->line = group->line;
+    if (class == CK_UNAVAILABLE_INFORMATION) {
+        reason_set(parsing->reason, "[%.*s] is no class of objects", (int)group->kind.size,
+                   (const char *)group->kind.data);
+        return CKR_DATA_INVALID;
+    }
+    struct entry_object *object = &all->objects[all->count++];
+    CK_RV rv = attributes_set_ulong(&object->attributes, CKA_CLASS, class);
+    if (rv == CKR_OK)
+        rv = attributes_set_bool(&object->attributes, CKA_TOKEN, true);
+    for (size_t i = 0; i < group->line_count && rv == CKR_OK; i++)
+        rv = take_line(&group->lines[i], object, parsing->reason);
+    if (rv == CKR_OK)
+        rv = bytes_copy(&object->pem, group->pem);
+    if (rv == CKR_OK)
+        rv = take_material(parsing, object);
+    return rv != CKR_OK ? rv : complete(parsing, object);
+}
+
+static CK_RV take_token_id(const struct entry_group *header, struct parsing *parsing)
+{
+    char text[2 * VAULT_TOKEN_SIZE + 4] = "hex:";
+    struct view value = entry_value(header, "token");
+    struct bytes id CLEANUP(bytes_free) = {0};
+    CK_RV rv = CKR_DATA_INVALID;
+    if (value.size == 2 * (size_t)VAULT_TOKEN_SIZE) {
+        memcpy(text + 4, value.data, value.size);
+        rv = attribute_from_text(CKA_ID, view_of(text, sizeof(text)), &id, parsing->reason);
+    }
+    if (rv == CKR_HOST_MEMORY)
+        return rv;
+    if (rv != CKR_OK || id.size != VAULT_TOKEN_SIZE) {
+        reason_set(parsing->reason, "the header does not say which token it belongs to");
+        return CKR_DATA_INVALID;
+    }
+    memcpy(parsing->objects->token, id.data, VAULT_TOKEN_SIZE);
+    return CKR_OK;
+}
+
+bool entry_file_belongs(struct view text, const uint8_t token[VAULT_TOKEN_SIZE])
+{
+    struct reason reason = {0};
+    struct entry entry CLEANUP(entry_clear) = {0};
+    struct entry_objects *objects = calloc(1, sizeof(*objects));
+    struct parsing parsing = {.objects = objects, .reason = &reason};
+    bool belongs = objects && entry_recognise(text) &&
+                   entry_parse(text, &entry, &reason) == CKR_OK && entry.group_count > 1 &&
+                   take_token_id(&entry.groups[0], &parsing) == CKR_OK &&
+                   memcmp(objects->token, token, VAULT_TOKEN_SIZE) == 0;
+    free(objects);
+    return belongs;
+}
+
+static CK_RV parse_own(struct view text, struct parsing *parsing)
+{
+    struct entry entry CLEANUP(entry_clear) = {0};
+    CK_RV rv = entry_parse(text, &entry, parsing->reason);
+    if (rv == CKR_OK)
+        rv = take_token_id(&entry.groups[0], parsing);
+    for (size_t i = 1; i < entry.group_count && rv == CKR_OK; i++)
+        rv = take_group(parsing, &entry.groups[i]);
+    return rv;
+}
+
+/* What was dropped in: the label is the file's name without its ending, the id that
+ * which NSS derives, so that key and certificate pair up. */
+
+static struct view label_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return view_of(name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
+}
+
+static CK_RV begin_dropped(struct parsing *parsing, CK_OBJECT_CLASS class,
+                           const struct public_key *public_key, struct entry_object **ret_object)
+{
+    struct entry_objects *all = parsing->objects;
+    if (all->count == ENTRY_FILE_MAX_OBJECTS) {
+        reason_set(parsing->reason, "more than %d objects", ENTRY_FILE_MAX_OBJECTS);
+        return CKR_DATA_INVALID;
+    }
+    char unique[FILE_NAME_SIZE + 32];
+    struct entry_object *object = &all->objects[all->count++];
+    struct attributes *attributes = &object->attributes;
+    struct bytes id CLEANUP(bytes_free) = {0};
+    snprintf(unique, sizeof(unique), "file:%s#%zu", parsing->name, all->count);
+    CK_RV rv = key_material_id(public_key, &id);
+    if (rv == CKR_OK)
+        rv = attributes_set_ulong(attributes, CKA_CLASS, class);
+    if (rv == CKR_OK)
+        rv = attributes_set_bool(attributes, CKA_TOKEN, true);
+    if (rv == CKR_OK)
+        rv = attributes_set_bool(attributes, CKA_MODIFIABLE, false);
+    if (rv == CKR_OK)
+        rv = attributes_set_bool(attributes, CKA_DESTROYABLE, false);
+    if (rv == CKR_OK)
+        rv = attributes_set(attributes, CKA_LABEL, label_of(parsing->name));
+    if (rv == CKR_OK)
+        rv = attributes_set(attributes, CKA_ID, bytes_view(&id));
+    if (rv == CKR_OK)
+        rv = attributes_set(attributes, CKA_UNIQUE_ID, view_string(unique));
+    *ret_object = object;
+    return rv;
+}
+
+static CK_RV drop_private(struct parsing *parsing, const struct public_key *public_key,
+                          struct view text)
+{
+    struct entry_object *object = NULL;
+    CK_RV rv = begin_dropped(parsing, CKO_PRIVATE_KEY, public_key, &object);
+    bool rsa = public_key->algorithm == KEY_ALGORITHM_RSA;
+    bool derives = public_key->algorithm == KEY_ALGORITHM_EC ||
+                   public_key->algorithm == KEY_ALGORITHM_MONTGOMERY;
+    const struct {
+        CK_ATTRIBUTE_TYPE type;
+        bool value;
+    } facts[] = {
+        {CKA_PRIVATE, parsing->login},
+        {CKA_SENSITIVE, true},
+        {CKA_EXTRACTABLE, false},
+        {CKA_SIGN, public_key->algorithm != KEY_ALGORITHM_MONTGOMERY},
+        {CKA_DECRYPT, rsa},
+        {CKA_UNWRAP, rsa},
+        {CKA_DERIVE, derives},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(facts) && rv == CKR_OK; i++)
+        rv = attributes_set_bool(&object->attributes, facts[i].type, facts[i].value);
+    if (rv == CKR_OK)
+        rv = material_set_public(&object->attributes, public_key);
+    if (rv == CKR_OK)
+        rv = bytes_copy(&object->pem, text);
+    return rv != CKR_OK ? rv : complete(parsing, object);
+}
+
+static CK_RV drop_public(struct parsing *parsing, const struct public_key *public_key)
+{
+    struct entry_object *object = NULL;
+    CK_RV rv = begin_dropped(parsing, CKO_PUBLIC_KEY, public_key, &object);
+    bool rsa = public_key->algorithm == KEY_ALGORITHM_RSA;
+    if (rv == CKR_OK)
+        rv = attributes_set_bool(&object->attributes, CKA_VERIFY,
+                                 public_key->algorithm != KEY_ALGORITHM_MONTGOMERY);
+    if (rv == CKR_OK)
+        rv = attributes_set_bool(&object->attributes, CKA_ENCRYPT, rsa);
+    if (rv == CKR_OK)
+        rv = attributes_set_bool(&object->attributes, CKA_WRAP, rsa);
+    if (rv == CKR_OK)
+        rv = material_set_public(&object->attributes, public_key);
+    return rv != CKR_OK ? rv : complete(parsing, object);
+}
+
+static CK_RV drop_certificate(struct parsing *parsing, const struct certificate *certificate)
+{
+    enum { TOKEN_USER = 1, AUTHORITY = 2 };
+    struct entry_object *object = NULL;
+    CK_RV rv = begin_dropped(parsing, CKO_CERTIFICATE, &certificate->public_key, &object);
+    if (rv == CKR_OK)
+        rv = attributes_set_ulong(&object->attributes, CKA_CERTIFICATE_TYPE, CKC_X_509);
+    if (rv == CKR_OK)
+        rv = attributes_set_ulong(&object->attributes, CKA_CERTIFICATE_CATEGORY,
+                                  certificate->authority ? AUTHORITY : TOKEN_USER);
+    if (rv == CKR_OK)
+        rv = set_certificate(object, certificate);
+    return rv != CKR_OK ? rv : complete(parsing, object);
+}
+
+static CK_RV parse_dropped(struct view text, struct parsing *parsing)
+{
+    struct key_contents contents CLEANUP(key_contents_clear) = {0};
+    CK_RV rv = key_inspect(text, &contents, parsing->reason);
+    bool key = contents.public_key.algorithm != KEY_ALGORITHM_NONE;
+    if (rv == CKR_OK && contents.private_key && key)
+        rv = drop_private(parsing, &contents.public_key, text);
+    if (rv == CKR_OK && key)
+        rv = drop_public(parsing, &contents.public_key);
+    for (size_t i = 0; i < contents.certificate_count && rv == CKR_OK; i++)
+        rv = drop_certificate(parsing, &contents.certificates[i]);
+    return rv;
+}
+
+CK_RV entry_file_parse(struct view text, const char *name, bool login,
+                       struct entry_objects *ret_objects, struct reason *reason)
+{
+    struct reason unwanted = {0};
+    struct parsing parsing CLEANUP(parsing_clear) = {.name = name,
+                                                     .login = login,
+                                                     .objects = ret_objects,
+                                                     .reason = reason ? reason : &unwanted};
+    entry_objects_clear(ret_objects);
+    memset(ret_objects, 0, sizeof(*ret_objects));
+    ret_objects->own = entry_recognise(text);
+    CK_RV rv = ret_objects->own ? parse_own(text, &parsing) : parse_dropped(text, &parsing);
+    if (rv != CKR_OK)
+        entry_objects_clear(ret_objects);
+    return rv == CKR_OK || rv == CKR_HOST_MEMORY ? rv : (CK_RV)CKR_DATA_INVALID;
+}
+
+/* Writing. */
+
+static CK_RV write_line(struct bytes *text, const char *name, CK_ATTRIBUTE_TYPE type,
+                        struct view value)
+{
+    struct bytes line CLEANUP(bytes_free) = {0};
+    CK_RV rv = attribute_to_text(type, value, &line);
+    return rv != CKR_OK ? rv : entry_write_line(text, name, bytes_view(&line));
+}
+
+static bool says_nothing(struct view value)
+{
+    static const CK_ULONG unavailable = CK_UNAVAILABLE_INFORMATION;
+    return !value.size || view_equal(value, view_of(&unavailable, sizeof(unavailable)));
+}
+
+/* What a certificate itself says need not be written beside it. */
+static CK_RV certificate_says(const struct entry_object *object, struct attributes *ret_said)
+{
+    struct key_contents contents CLEANUP(key_contents_clear) = {0};
+    if (class_of(object) != CKO_CERTIFICATE)
+        return CKR_OK;
+    CK_RV rv = key_inspect(bytes_view(&object->pem), &contents, NULL);
+    if (rv == CKR_OK && contents.certificate_count)
+        rv = material_set_certificate(ret_said, &contents.certificates[0]);
+    return rv;
+}
+
+static CK_RV write_attributes(struct bytes *text, const struct entry_object *object)
+{
+    struct attributes said CLEANUP(attributes_clear) = {0};
+    CK_RV rv = certificate_says(object, &said);
+    for (size_t i = 0; i < object->attributes.count && rv == CKR_OK; i++) {
+        CK_ATTRIBUTE_TYPE type;
+        struct view value = attributes_at(&object->attributes, i, &type);
+        bool hidden = object->encrypted_value.size && type == CKA_VALUE;
+        if (is_derived(class_of(object), type) || says_nothing(value) || hidden ||
+            (attributes_has(&said, type) && view_equal(attributes_value(&said, type), value)))
+            continue;
+        const char *name = attribute_name(type);
+        rv = name ? write_line(text, name, type, value) : (CK_RV)CKR_DATA_INVALID;
+    }
+    return rv;
+}
+
+static CK_RV write_object(struct bytes *text, const struct entry_object *object, bool with_pem)
+{
+    const char *kind = class_name(class_of(object));
+    CK_RV rv = kind ? entry_write_group(text, kind) : (CK_RV)CKR_DATA_INVALID;
+    if (rv == CKR_OK)
+        rv = write_attributes(text, object);
+    if (rv == CKR_OK && object->key_id.size)
+        rv = write_line(text, KEY_ID_LINE, CKA_ID, bytes_view(&object->key_id));
+    if (rv == CKR_OK && object->encrypted_value.size)
+        rv = write_line(text, ENCRYPTED_LINE, CKA_VALUE, bytes_view(&object->encrypted_value));
+    if (rv == CKR_OK && with_pem && object->pem.size)
+        rv = entry_write_pem(text, bytes_view(&object->pem));
+    return rv;
+}
+
+/* The private key goes first: the public one then says nothing new. */
+static CK_RV write_objects(struct bytes *text, const struct entry_objects *objects)
+{
+    bool has_private = false;
+    CK_RV rv = CKR_OK;
+    for (size_t i = 0; i < objects->count && rv == CKR_OK; i++) {
+        if (class_of(&objects->objects[i]) != CKO_PRIVATE_KEY)
+            continue;
+        has_private = true;
+        rv = write_object(text, &objects->objects[i], true);
+    }
+    for (size_t i = 0; i < objects->count && rv == CKR_OK; i++) {
+        CK_OBJECT_CLASS class = class_of(&objects->objects[i]);
+        if (class != CKO_PRIVATE_KEY)
+            rv = write_object(text, &objects->objects[i], class != CKO_PUBLIC_KEY || !has_private);
+    }
+    return rv;
+}
+
+CK_RV entry_file_write(const struct entry_objects *objects, struct bytes *ret_text)
+{
+    char token[2 * VAULT_TOKEN_SIZE + 1];
+    struct bytes text = {0};
+    for (size_t i = 0; i < VAULT_TOKEN_SIZE; i++)
+        snprintf(token + 2 * i, 3, "%02x", objects->token[i]);
+    CK_RV rv = entry_write_header(&text);
+    if (rv == CKR_OK)
+        rv = entry_write_line(&text, "token", view_string(token));
+    if (rv == CKR_OK)
+        rv = write_objects(&text, objects);
+    if (rv == CKR_OK && text.size > TEXT_MAX_SIZE)
+        rv = CKR_DATA_LEN_RANGE;
+    if (rv != CKR_OK) {
+        bytes_free(&text);
+        return rv;
+    }
+    bytes_free(ret_text);
+    *ret_text = text;
+    return CKR_OK;
+}

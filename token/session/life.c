@@ -1,0 +1,413 @@
+#include "token/session/life.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "token/base/log.h"
+#include "token/mechanism/software.h"
+#include "token/session/writable.h"
+#include "token/store/entry.h"
+
+static const struct {
+    CK_FLAGS low;
+    CK_FLAGS final;
+    CK_FLAGS locked;
+} try_flags[VAULT_USERS] = {
+    {CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED},
+    {CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED},
+};
+
+static CK_FLAGS flags_of_tries(const struct vault_tries *tries, enum vault_user user)
+{
+    if (!tries->known || !tries->failed)
+        return 0;
+    if (tries->failed >= tries->limit)
+        return try_flags[user].locked;
+    return try_flags[user].low | (tries->failed + 1 == tries->limit ? try_flags[user].final : 0);
+}
+
+CK_FLAGS life_flags(struct token *token)
+{
+    struct writable *writable = token->writable;
+    writable_refresh(token);
+    CK_FLAGS flags = writable_is_read_only(writable) ? CKF_WRITE_PROTECTED : 0;
+    if (!writable_is_initialised(writable))
+        return flags | (writable->pinless ? 0 : CKF_LOGIN_REQUIRED);
+    const struct vault_seal *user = &writable->file.seals[VAULT_USER];
+    flags |= CKF_TOKEN_INITIALIZED;
+    if (!user->open)
+        flags |= CKF_LOGIN_REQUIRED | (user->present ? CKF_USER_PIN_INITIALIZED : 0) |
+                 flags_of_tries(&writable->tries[VAULT_USER], VAULT_USER);
+    return flags | flags_of_tries(&writable->tries[VAULT_SO], VAULT_SO);
+}
+
+/* The hint that other processes' C_GetTokenInfo reads; it matters to nobody else, so
+ * failing to write it is no failure. */
+static void write_tries(struct writable *writable)
+{
+    char text[160];
+    const struct vault_tries *tries = writable->tries;
+    struct reason reason = {0};
+    struct bytes file CLEANUP(bytes_free) = {0};
+    snprintf(text, sizeof(text),
+             "user failed = %u\nuser limit = %u\nso failed = %u\nso limit = %u\n",
+             (unsigned)tries[VAULT_USER].failed, (unsigned)tries[VAULT_USER].limit,
+             (unsigned)tries[VAULT_SO].failed, (unsigned)tries[VAULT_SO].limit);
+    CK_RV rv = entry_write_header(&file);
+    if (rv == CKR_OK)
+        rv = bytes_append(&file, view_string(text), 4096);
+    if (rv == CKR_OK)
+        rv = directory_write(writable->directory, TRIES_FILE_NAME, bytes_view(&file), &reason);
+    if (rv != CKR_OK) {
+        log_line(LOG_LEVEL_INFO, "session", "%s", reason.text);
+        return;
+    }
+    const struct directory_file *now = directory_find(writable->directory, TRIES_FILE_NAME);
+    writable->tries_version = now ? now->version : 0;
+}
+
+static void note_tries(struct token *token, enum vault_user user, const struct vault_tries *tries)
+{
+    struct writable *writable = token->writable;
+    struct vault_tries *old = &writable->tries[user];
+    bool same = old->failed == tries->failed && (!tries->failed || old->limit == tries->limit);
+    if (!tries->known || same)
+        return;
+    *old = *tries;
+    if (!directory_writable(writable->directory) || writable_lock(token) != CKR_OK)
+        return;
+    write_tries(writable);
+    writable_release(token);
+}
+
+/* With the directory's lock held: a new seal begins with no wrong tries. */
+static void forget_tries(struct writable *writable, enum vault_user user)
+{
+    if (!writable->tries[user].failed)
+        return;
+    writable->tries[user] = (struct vault_tries){0};
+    write_tries(writable);
+}
+
+static void describe(const struct token *token, enum vault_user user, CK_RV rv,
+                     const struct vault_tries *tries)
+{
+    const char *who = user == VAULT_SO ? "SO" : "user";
+    const char *path = directory_path(token->writable->directory);
+    if (rv == CKR_PIN_INCORRECT && tries->known)
+        log_line(LOG_LEVEL_WARNING, "session", "%s: wrong %s PIN: %u of %u tries are used", path,
+                 who, (unsigned)tries->failed, (unsigned)tries->limit);
+    if (rv == CKR_PIN_LOCKED && tries->known && tries->failed >= tries->limit)
+        log_line(LOG_LEVEL_ERROR, "session", "%s: the %s PIN is locked after %u wrong tries%s",
+                 path, who, (unsigned)tries->failed,
+                 user == VAULT_USER ? ": the SO can set a new one (C_InitPIN)" : "");
+}
+
+/* A change of the PIN that was killed between the file and the counter shows in that the
+ * seal is out of date: then the pending one is it. */
+static CK_RV open_vault(struct token *token, enum vault_user user, struct view pin,
+                        bool *ret_pending)
+{
+    struct writable *writable = token->writable;
+    const struct token_file *file = &writable->file;
+    struct vault_tries tries = {0};
+    *ret_pending = false;
+    CK_RV rv = vault_open(writable->vault, user, &file->seals[user], pin, &tries);
+    if (rv == CKR_PIN_EXPIRED && file->pending[user].present) {
+        rv = vault_open(writable->vault, user, &file->pending[user], pin, &tries);
+        *ret_pending = rv == CKR_OK;
+    }
+    if (rv == CKR_PIN_EXPIRED) {
+        log_line(LOG_LEVEL_ERROR, "session",
+                 "%s: this is an old copy of the token: its PIN was changed, or it was initialised "
+                 "again, since",
+                 directory_path(writable->directory));
+        rv = CKR_DEVICE_ERROR;
+    }
+    note_tries(token, user, &tries);
+    describe(token, user, rv, &tries);
+    return rv;
+}
+
+/* The pending seal has turned out to be the one that opens. */
+static void promote(struct token *token, enum vault_user user)
+{
+    struct token_file file = {0};
+    if (token_is_read_only(token) || writable_lock(token) != CKR_OK)
+        return;
+    CK_RV rv = token_file_copy(&file, &token->writable->file);
+    if (rv == CKR_OK && file.pending[user].present) {
+        vault_seal_clear(&file.seals[user]);
+        file.seals[user] = file.pending[user];
+        file.pending[user] = (struct vault_seal){0};
+        rv = writable_write_token_file(token, &file);
+    }
+    if (rv != CKR_OK)
+        log_line(LOG_LEVEL_WARNING, "session", "%s: a change of PIN is still to be completed",
+                 directory_path(token->writable->directory));
+    writable_release(token);
+    token_file_clear(&file);
+}
+
+static CK_RV check_state(struct token *token, enum vault_user user)
+{
+    struct writable *writable = token->writable;
+    writable_refresh(token);
+    if (writable->damaged)
+        return CKR_DEVICE_ERROR;
+    if (!writable_is_initialised(writable))
+        return CKR_TOKEN_NOT_RECOGNIZED;
+    if (!writable->file.seals[user].present)
+        return user == VAULT_USER ? CKR_USER_PIN_NOT_INITIALIZED : CKR_USER_TYPE_INVALID;
+    return CKR_OK;
+}
+
+CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin)
+{
+    enum vault_user who = user == CKU_SO ? VAULT_SO : VAULT_USER;
+    bool pending = false;
+    CK_RV rv = check_state(token, who);
+    if (rv != CKR_OK)
+        return rv;
+    /* Without a PIN there is nothing to check; clients that hold one may say it. */
+    if (token->writable->file.seals[who].open)
+        return CKR_OK;
+    rv = open_vault(token, who, pin, &pending);
+    if (rv == CKR_OK && pending)
+        promote(token, who);
+    return rv;
+}
+
+CK_RV life_check_pin(struct token *token, enum vault_user user, struct view pin)
+{
+    bool pending = false;
+    CK_RV rv = check_state(token, user);
+    if (rv != CKR_OK || token->writable->file.seals[user].open)
+        return rv;
+    return open_vault(token, user, pin, &pending);
+}
+
+/* Making a token. */
+
+static CK_RV random_id(uint8_t id[VAULT_TOKEN_SIZE])
+{
+    return mechanism_random(id, VAULT_TOKEN_SIZE);
+}
+
+/* Before anything is made in the TPM, the file says under which name: what a killed
+ * process leaves there is found again. */
+static CK_RV announce(struct token *token, uint8_t next[VAULT_TOKEN_SIZE])
+{
+    struct token_file file = {0};
+    const struct token_file *now = &token->writable->file;
+    if (now->has_next) {
+        memcpy(next, now->next, VAULT_TOKEN_SIZE);
+        return CKR_OK;
+    }
+    CK_RV rv = token_file_copy(&file, now);
+    if (rv == CKR_OK)
+        rv = random_id(file.next);
+    file.has_next = true;
+    memcpy(next, file.next, VAULT_TOKEN_SIZE);
+    if (rv == CKR_OK)
+        rv = writable_write_token_file(token, &file);
+    token_file_clear(&file);
+    return rv;
+}
+
+static struct view without_blanks(struct view label)
+{
+    while (label.size && (label.data[label.size - 1] == ' ' || !label.data[label.size - 1]))
+        label.size--;
+    return label;
+}
+
+/* The new token, as it will stand in the file: a fresh secret, sealed for the SO, and
+ * for everybody where no PIN is wanted. */
+static CK_RV make_seals(struct token *token, struct view pin, struct token_file *file)
+{
+    struct writable *writable = token->writable;
+    struct vault *vault = writable->vault;
+    CK_RV rv = vault_use_token(vault, view_of(file->id, sizeof(file->id)), (struct view){0});
+    if (rv == CKR_OK)
+        rv = vault_begin(vault);
+    if (rv == CKR_OK)
+        rv = vault_identify(vault, &file->tpm);
+    /* Nobody needs to be asked before such a token is wiped. */
+    bool so = !writable->pinless || pin.size;
+    if (rv == CKR_OK && so)
+        rv = vault_seal(vault, VAULT_SO,
+                        view_of(pin.data ? pin.data : (const uint8_t *)"", pin.size),
+                        writable->try_limit[VAULT_SO], NULL, &file->seals[VAULT_SO]);
+    if (rv == CKR_OK && writable->pinless)
+        rv = vault_seal(vault, VAULT_USER, (struct view){0}, 0, NULL, &file->seals[VAULT_USER]);
+    vault_close(vault);
+    return rv;
+}
+
+/* What the old token had in the TPM. It is dead already; the rest is tidiness. */
+static void discard(struct token *token, const struct token_file *old)
+{
+    struct vault *vault = token->writable->vault;
+    if (!old->initialised || vault_use_token(vault, view_of(old->id, sizeof(old->id)),
+                                             bytes_view(&old->tpm.root_name)) != CKR_OK)
+        return;
+    for (enum vault_user user = 0; user < VAULT_USERS; user++) {
+        const struct vault_seal *const seals[] = {&old->seals[user], &old->pending[user]};
+        for (size_t i = 0; i < ARRAY_SIZE(seals); i++)
+            if (seals[i]->present && vault_discard(vault, user, seals[i]) != CKR_OK)
+                log_line(LOG_LEVEL_WARNING, "session",
+                         "the TPM still holds NV indexes of the old token");
+    }
+}
+
+static CK_RV make_token(struct token *token, struct view pin, struct view label)
+{
+    struct writable *writable = token->writable;
+    struct token_file old = {0};
+    struct token_file file = {.initialised = true};
+    CK_RV rv = announce(token, file.id);
+    if (rv == CKR_OK)
+        rv = token_file_copy(&old, &writable->file);
+    if (rv == CKR_OK)
+        rv = bytes_copy(&file.label, without_blanks(label));
+    if (rv == CKR_OK)
+        rv = make_seals(token, pin, &file);
+    if (rv == CKR_OK)
+        rv = writable_write_token_file(token, &file);
+    if (rv == CKR_OK) {
+        memset(writable->tries, 0, sizeof(writable->tries));
+        write_tries(writable);
+        discard(token, &old);
+        writable_remove_entries(token, old.id);
+    }
+    CK_RV told = writable_tell_vault(writable);
+    token_file_clear(&old);
+    token_file_clear(&file);
+    return rv != CKR_OK ? rv : told;
+}
+
+/* Only the SO of an initialised token may wipe it. */
+static CK_RV check_so(struct token *token, struct view pin)
+{
+    struct writable *writable = token->writable;
+    bool pending = false;
+    if (!writable_is_initialised(writable) || !writable->file.seals[VAULT_SO].present)
+        return CKR_OK;
+    CK_RV rv = open_vault(token, VAULT_SO, pin, &pending);
+    vault_close(writable->vault);
+    return rv;
+}
+
+CK_RV life_init_token(struct token *token, struct view pin, struct view label)
+{
+    struct writable *writable = token->writable;
+    struct reason reason = {0};
+    writable_refresh(token);
+    if (token->session_count)
+        return CKR_SESSION_EXISTS;
+    if (pin.size > TOKEN_MAX_PIN_SIZE)
+        return CKR_PIN_LEN_RANGE;
+    if (writable->damaged)
+        return CKR_DEVICE_ERROR;
+    CK_RV rv = writable_fail(token, directory_make(writable->directory, &reason), &reason);
+    if (rv == CKR_OK)
+        rv = writable_lock(token);
+    if (rv != CKR_OK)
+        return rv;
+    writable_refresh(token);
+    rv = writable_is_read_only(writable) ? CKR_TOKEN_WRITE_PROTECTED : check_so(token, pin);
+    if (rv == CKR_OK)
+        rv = make_token(token, pin, label);
+    writable_release(token);
+    return rv;
+}
+
+/* Changing PINs. With the lock held and the vault open: the file gets the new seal as
+ * pending, the counter moves on, the file gets it as the seal. */
+static CK_RV replace_seal(struct token *token, enum vault_user user, struct view pin)
+{
+    struct writable *writable = token->writable;
+    struct token_file file = {0};
+    CK_RV rv = token_file_copy(&file, &writable->file);
+    struct vault_seal *seal = &file.seals[user];
+    struct vault_seal *pending = &file.pending[user];
+    const struct vault_seal *old = seal->present ? seal : NULL;
+    if (rv == CKR_OK) {
+        vault_seal_clear(pending);
+        rv = vault_seal(writable->vault, user, pin, writable->try_limit[user], old, pending);
+    }
+    if (rv == CKR_OK && old)
+        rv = writable_write_token_file(token, &file);
+    if (rv == CKR_OK && old)
+        rv = vault_commit(writable->vault, user, pending, seal);
+    if (rv == CKR_OK) {
+        vault_seal_clear(seal);
+        *seal = *pending;
+        *pending = (struct vault_seal){0};
+        rv = writable_write_token_file(token, &file);
+    }
+    if (rv == CKR_OK)
+        forget_tries(writable, user);
+    token_file_clear(&file);
+    return rv;
+}
+
+static CK_RV change_pin(struct token *token, enum vault_user user, struct view pin)
+{
+    uint8_t id[VAULT_TOKEN_SIZE];
+    memcpy(id, token->writable->file.id, sizeof(id));
+    if (pin.size > TOKEN_MAX_PIN_SIZE)
+        return CKR_PIN_LEN_RANGE;
+    if (token_is_read_only(token))
+        return CKR_TOKEN_WRITE_PROTECTED;
+    CK_RV rv = writable_lock(token);
+    if (rv != CKR_OK)
+        return rv;
+    writable_refresh(token);
+    bool same = memcmp(id, token->writable->file.id, sizeof(id)) == 0;
+    rv = same && vault_is_open(token->writable->vault) ? replace_seal(token, user, pin)
+                                                       : (CK_RV)CKR_USER_NOT_LOGGED_IN;
+    writable_release(token);
+    return rv;
+}
+
+CK_RV life_init_pin(struct token *token, struct view pin)
+{
+    if (token->login != TOKEN_SO)
+        return CKR_USER_NOT_LOGGED_IN;
+    if (token->writable->file.seals[VAULT_USER].open) {
+        log_line(LOG_LEVEL_ERROR, "session",
+                 "%s: this token was made without a PIN ('pin = none') and cannot get one; "
+                 "initialise it again without that line",
+                 directory_path(token->writable->directory));
+        return CKR_FUNCTION_REJECTED;
+    }
+    return change_pin(token, VAULT_USER, pin);
+}
+
+CK_RV life_set_pin(struct token *token, struct view old_pin, struct view new_pin)
+{
+    enum vault_user user = token->login == TOKEN_SO ? VAULT_SO : VAULT_USER;
+    bool was_open = vault_is_open(token->writable->vault);
+    bool pending = false;
+    if (old_pin.size > TOKEN_MAX_PIN_SIZE)
+        return CKR_PIN_INCORRECT;
+    if (new_pin.size > TOKEN_MAX_PIN_SIZE)
+        return CKR_PIN_LEN_RANGE;
+    CK_RV rv = check_state(token, user);
+    if (rv == CKR_OK && token->writable->file.seals[user].open)
+        return CKR_FUNCTION_REJECTED;
+    if (rv == CKR_OK && token_is_read_only(token))
+        return CKR_TOKEN_WRITE_PROTECTED;
+    if (rv == CKR_OK)
+        rv = open_vault(token, user, old_pin, &pending);
+    if (rv == CKR_OK && pending)
+        promote(token, user);
+    if (rv == CKR_OK)
+        rv = change_pin(token, user, new_pin);
+    if (!was_open)
+        vault_close(token->writable->vault);
+    return rv;
+}
