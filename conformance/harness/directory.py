@@ -2,6 +2,8 @@
 
 import re
 
+from . import sanitize
+
 
 class Directory:
     """A token directory on an embedded TPM of its own."""
@@ -29,7 +31,7 @@ class Directory:
                   "--label", "key")
 
     def tpm2(self, name, *words):
-        return self.client.tool(name, "-T", self.tcti, *words).out
+        return self.client.tool(name, "-T", self.tcti, *words, env=sanitize.environment()).out
 
     def indexes(self):
         listed = self.tpm2("tpm2_getcap", "handles-nv-index")

@@ -585,6 +585,11 @@ static void a_sealed_key_with_a_foreign_public_key_does_not_sign(UNUSED void **s
     assert_rv(read_from(KEY_OF_TOKEN, view_of(ours, one.size - front), &mixed, &reason),
               CKR_DATA_INVALID);
     assert_contains(reason.text, "only SIGNET SEALED KEY");
+    struct bytes other = read_file("p256.pem");
+    assert_ok(bytes_append(&one, bytes_view(&other), 65536));
+    assert_rv(read_from(KEY_OF_TOKEN, bytes_view(&one), &mixed, &reason), CKR_DATA_INVALID);
+    assert_contains(reason.text, "another private key");
+    bytes_free(&other);
     key_unref(mixed);
     key_unref(a);
     key_unref(b);
@@ -656,7 +661,12 @@ static void secret_keys_keep_their_value(UNUSED void **state)
     struct bytes pem = {0};
     assert_ok(key_write(key, &pem));
     assert_null(memmem(pem.data, pem.size, "AAECAw", 6));
-    struct reason reason;
+    struct reason reason = {0};
+    struct key_contents contents;
+    assert_ok(key_inspect(bytes_view(&pem), &contents, &reason));
+    assert_true(contents.secret_key);
+    assert_false(contents.private_key);
+    key_contents_clear(&contents);
     struct key *copy = NULL, *other = NULL;
     assert_ok(read_from(KEY_OF_TOKEN, bytes_view(&pem), &copy, &reason));
     assert_value(copy, given);

@@ -12,6 +12,12 @@
 #include "token/key/tpm_key.h"
 #include "token/key/vault_inside.h"
 
+static CK_RV refuse(struct reason *reason, const char *why)
+{
+    reason_set(reason, "%s", why);
+    return CKR_DATA_INVALID;
+}
+
 /* What is our own: at most one block of either label. */
 struct encrypted {
     bool key;
@@ -88,13 +94,11 @@ static CK_RV parse(struct view text, struct parsed *parsed, struct reason *reaso
         rv = find_encrypted(text, &parsed->encrypted, reason);
     if (rv == CKR_OK && !parsed->encrypted.secret)
         rv = crypto_decode(text, (struct view){0}, &parsed->decoded, reason);
+    const struct decoded *decoded = &parsed->decoded;
+    if (rv == CKR_OK && parsed->encrypted.key &&
+        (decoded->tpm_key || decoded->private_key || decoded->encrypted))
+        return refuse(reason, "holds another private key beside the sealed one");
     return rv;
-}
-
-static CK_RV refuse(struct reason *reason, const char *why)
-{
-    reason_set(reason, "%s", why);
-    return CKR_DATA_INVALID;
 }
 
 static CK_RV read_tpm(struct vault *vault, enum key_origin origin, struct decoded *decoded,

@@ -1,8 +1,10 @@
 #include "token/tpm/test_support.h"
 
+#include "token/crypto/cipher.h"
 #include "token/crypto/decode.h"
-#include "token/crypto/pem.h"
+#include "token/crypto/mac.h"
 #include "token/key/vault_inside.h"
+#include "token/tpm/seal.h"
 
 /* The secret of a token: sealed and opened, and what it is good for while it is open. */
 
@@ -252,6 +254,66 @@ static void a_vault_without_pin_opens_by_itself(UNUSED void **state)
     discard(&seal, VAULT_USER);
 }
 
+static void hmac(const uint8_t *salt, const char *text, size_t size, uint8_t out[HASH_MAX_SIZE])
+{
+    assert_ok(crypto_hmac(HASH_SHA256, view_of(salt, VAULT_SALT_SIZE), view_of(text, size), out));
+}
+
+/* Files outlive programs: what a PIN becomes must never change. */
+static void a_pin_becomes_two_authorisations(UNUSED void **state)
+{
+    uint8_t pin[HASH_MAX_SIZE], sealed[HASH_MAX_SIZE];
+    struct vault_seal seal = {0};
+    struct decoded decoded = {0};
+    struct reason reason = {0};
+    struct bytes secret = {0};
+    struct tpm_seal_tries tries;
+    assert_ok(vault_begin(vault));
+    assert_ok(vault_seal(vault, VAULT_USER, view_string("1234"), 10, NULL, &seal));
+    hmac(seal.salt, "signet pin index\0001234", 21, pin);
+    hmac(seal.salt, "signet seal\0001234", 16, sealed);
+    assert_ok(crypto_decode(bytes_view(&seal.sealed), (struct view){0}, &decoded, &reason));
+    assert_int_equal(decoded.tpm_key->type, TPM_KEY_SEALED);
+    assert_false(decoded.tpm_key->empty_auth);
+    const struct tpm_seal of_tpm = {
+        .gated = seal.gated,
+        .pin_index = seal.pin_index,
+        .counter_index = seal.counter_index,
+        .counter = seal.counter,
+        .try_limit = seal.try_limit,
+        .object = {decoded.tpm_key->parent, decoded.tpm_key->rsa_parent, decoded.tpm_key->public,
+                   decoded.tpm_key->private},
+    };
+    const struct tpm_seal_auth auth = {false, view_of(pin, 32), view_of(sealed, 32)};
+    assert_ok(tpm_seal_open(tpm, &of_tpm, view_of(token_name, 16), TPM_SEAL_USER, &auth,
+                            (struct view){0}, TPM_PROTECTION_AUTO, &secret, &tries));
+    assert_true(view_equal(bytes_view(&secret), secret_view(vault->secret)));
+    bytes_free(&secret);
+    decoded_clear(&decoded);
+    discard(&seal, VAULT_USER);
+}
+
+/* Nor what the secret becomes. */
+static void the_secret_becomes_authorisations_and_keys(UNUSED void **state)
+{
+    static const char message[] = "signet key authorisation\0u1";
+    static const char purpose[] = "signet encryption\0object";
+    uint8_t expected[HASH_MAX_SIZE], derived[HASH_MAX_SIZE];
+    struct bytes plain = {0};
+    assert_ok(vault_begin(vault));
+    const struct view secret = secret_view(vault->secret);
+    assert_ok(crypto_hmac(HASH_SHA256, secret, view_of(message, sizeof(message) - 1), expected));
+    assert_ok(vault_key_auth(vault, view_string("u1"), derived));
+    assert_memory_equal(expected, derived, VAULT_AUTH_SIZE);
+    struct bytes cipher = encrypted("object", "u1", "text");
+    assert_ok(crypto_hmac(HASH_SHA256, secret, view_of(purpose, sizeof(purpose) - 1), expected));
+    assert_ok(crypto_unseal(view_of(expected, CRYPTO_SEAL_KEY_SIZE), view_of("object\0u1", 9),
+                            bytes_view(&cipher), &plain));
+    assert_view(bytes_view(&plain), "text");
+    bytes_free(&plain);
+    bytes_free(&cipher);
+}
+
 static void what_is_encrypted_is_bound_to_purpose_and_object(UNUSED void **state)
 {
     assert_ok(vault_begin(vault));
@@ -390,6 +452,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(both_users_open_the_same_secret, begin, end),
         cmocka_unit_test_setup_teardown(a_changed_pin_kills_the_old_seal, begin, end),
         cmocka_unit_test_setup_teardown(a_vault_without_pin_opens_by_itself, begin, end),
+        cmocka_unit_test_setup_teardown(a_pin_becomes_two_authorisations, begin, end),
+        cmocka_unit_test_setup_teardown(the_secret_becomes_authorisations_and_keys, begin, end),
         cmocka_unit_test_setup_teardown(what_is_encrypted_is_bound_to_purpose_and_object, begin,
                                         end),
         cmocka_unit_test_setup_teardown(another_token_or_tpm_shuts_the_vault, begin, end),
