@@ -5,6 +5,7 @@
 
 #define LOGIN_COMMANDS 10
 #define PAIR_COMMANDS 4
+#define IMPORT_COMMANDS 5
 #define INITIALISING_COMMANDS 45
 #define SIGNATURES 10
 
@@ -93,7 +94,7 @@ static void an_import_takes_few_commands(void **state)
     session = user_session();
     forget_commands();
     create_sample(session, RSA_PRIVATE, true, true);
-    sent_at_most(PAIR_COMMANDS, "the import of an RSA key");
+    sent_at_most(IMPORT_COMMANDS, "the import of an RSA key");
 }
 
 static void exactly_one_command(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, const char *what)

@@ -220,7 +220,7 @@ static void a_logout_ends_the_use_of_a_private_key(void **state)
     assert_rv(p11->C_Encrypt(session, data, sizeof(data), data, &length),
               CKR_OPERATION_NOT_INITIALIZED, CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID);
     assert_rv(p11->C_EncryptInit(session, &cbc, key), CKR_KEY_HANDLE_INVALID,
-              CKR_OBJECT_HANDLE_INVALID);
+              CKR_OBJECT_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN);
 }
 
 static void login_with_user_name_is_answered(void **state)

@@ -89,21 +89,22 @@ static void a_certificate_needs_its_subject(void **state)
     CREATE_WITH({"no subject", CERTIFICATE, MISSING(CKA_SUBJECT), CKR_TEMPLATE_INCOMPLETE, 0});
 }
 
-static void attributes_of_other_classes_are_invalid(void **state)
+/* PKCS#11 3.1, 4.1.1: a valid attribute, but not one for that kind of object. */
+static void attributes_of_other_classes_are_inconsistent(void **state)
 {
     (void)state;
     CREATE_WITH(
-        {"a modulus", DATA, BYTES(CKA_MODULUS, "abc", 3), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"sensitive", DATA, FLAG(CKA_SENSITIVE, true), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"an id", DATA, TEXT(CKA_ID, "id"), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"sign", CERTIFICATE, FLAG(CKA_SIGN, true), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"a point", RSA_PUBLIC, BYTES(CKA_EC_POINT, "abc", 3), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"sign", RSA_PUBLIC, FLAG(CKA_SIGN, true), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"sensitive", EC_PUBLIC, FLAG(CKA_SENSITIVE, true), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"a prime", EC_PRIVATE, BYTES(CKA_PRIME_1, "abc", 3), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"verify", EC_PRIVATE, FLAG(CKA_VERIFY, true), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"a modulus", AES_KEY, BYTES(CKA_MODULUS, "abc", 3), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"an application", AES_KEY, TEXT(CKA_APPLICATION, "abc"), CKR_ATTRIBUTE_TYPE_INVALID, 0});
+        {"a modulus", DATA, BYTES(CKA_MODULUS, "abc", 3), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"sensitive", DATA, FLAG(CKA_SENSITIVE, true), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"an id", DATA, TEXT(CKA_ID, "id"), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"sign", CERTIFICATE, FLAG(CKA_SIGN, true), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"a point", RSA_PUBLIC, BYTES(CKA_EC_POINT, "abc", 3), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"sign", RSA_PUBLIC, FLAG(CKA_SIGN, true), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"sensitive", EC_PUBLIC, FLAG(CKA_SENSITIVE, true), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"a prime", EC_PRIVATE, BYTES(CKA_PRIME_1, "abc", 3), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"verify", EC_PRIVATE, FLAG(CKA_VERIFY, true), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"a modulus", AES_KEY, BYTES(CKA_MODULUS, "abc", 3), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"an application", AES_KEY, TEXT(CKA_APPLICATION, "abc"), CKR_TEMPLATE_INCONSISTENT, 0});
 }
 
 static void unknown_attributes_are_invalid(void **state)
@@ -284,7 +285,8 @@ static void what_a_key_is_cannot_be_changed(void **state)
         {"private", DATA, FLAG(CKA_PRIVATE, false), CKR_ATTRIBUTE_READ_ONLY, 0},
         {"modifiable", DATA, FLAG(CKA_MODIFIABLE, false), CKR_ATTRIBUTE_READ_ONLY, 0},
         {"value", CERTIFICATE, TEXT(CKA_VALUE, "mine"), CKR_ATTRIBUTE_READ_ONLY, 0},
-        {"type", CERTIFICATE, NUMBER(CKA_CERTIFICATE_TYPE, 1), CKR_ATTRIBUTE_READ_ONLY, 0},
+        {"type", CERTIFICATE, NUMBER(CKA_CERTIFICATE_TYPE, 1), CKR_ATTRIBUTE_READ_ONLY,
+         CKR_ATTRIBUTE_VALUE_INVALID},
         {"key type", RSA_PUBLIC, NUMBER(CKA_KEY_TYPE, CKK_EC), CKR_ATTRIBUTE_READ_ONLY, 0},
         {"modulus", RSA_PUBLIC, TEXT(CKA_MODULUS, "mine"), CKR_ATTRIBUTE_READ_ONLY, 0},
         {"local", RSA_PRIVATE, FLAG(CKA_LOCAL, true), CKR_ATTRIBUTE_READ_ONLY, 0},
@@ -312,12 +314,24 @@ static void changes_are_checked_like_new_values(void **state)
 {
     struct mistake mistakes[] = {
         {"unknown", DATA, BYTES(NO_SUCH_TYPE, "abc", 3), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"a modulus", DATA, BYTES(CKA_MODULUS, "abc", 3), CKR_ATTRIBUTE_TYPE_INVALID, 0},
-        {"a verb", RSA_PRIVATE, FLAG(CKA_VERIFY, true), CKR_ATTRIBUTE_TYPE_INVALID, 0},
         {"a date", RSA_PRIVATE, BYTES(CKA_START_DATE, "2026", 4), CKR_ATTRIBUTE_VALUE_INVALID, 0},
         {"a boolean", AES_KEY, BYTES(CKA_ENCRYPT, "\1\1", 2), CKR_ATTRIBUTE_VALUE_INVALID, 0},
         {"a null value", AES_KEY, BYTES(CKA_ID, NULL, 5), CKR_ATTRIBUTE_VALUE_INVALID,
          CKR_ARGUMENTS_BAD},
+    };
+    CK_SESSION_HANDLE session = user_session();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(mistakes); i++)
+        change_wrongly(session, &mistakes[i]);
+    expectations_met();
+}
+
+static void changes_to_other_kinds_are_inconsistent(void **state)
+{
+    struct mistake mistakes[] = {
+        {"a modulus", DATA, BYTES(CKA_MODULUS, "abc", 3), CKR_TEMPLATE_INCONSISTENT, 0},
+        {"a verb", RSA_PRIVATE, FLAG(CKA_VERIFY, true), CKR_TEMPLATE_INCONSISTENT, 0},
     };
     CK_SESSION_HANDLE session = user_session();
 
@@ -377,7 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(what_is_required_must_be_there),
         test(a_certificate_needs_its_subject),
-        test(attributes_of_other_classes_are_invalid),
+        test(attributes_of_other_classes_are_inconsistent),
         test(unknown_attributes_are_invalid),
         test(what_only_the_token_knows_cannot_be_claimed),
         test(nobody_but_the_so_trusts),
@@ -390,6 +404,7 @@ int main(void)
         test(templates_that_are_not_there_are_bad_arguments),
         test(what_a_key_is_cannot_be_changed),
         test(changes_are_checked_like_new_values),
+        test(changes_to_other_kinds_are_inconsistent),
         test(data_objects_are_changed),
         test(what_may_be_changed_is_changed),
     };

@@ -169,6 +169,10 @@ SOFTHSM = {
         "keys and certificates are not looked at when they are created": (
             "key_material_must_make_a_key",
         ),
+        "attributes of other classes are CKR_ATTRIBUTE_TYPE_INVALID": (
+            "attributes_of_other_classes_are_inconsistent",
+            "changes_to_other_kinds_are_inconsistent",
+        ),
         "sizes of values are not checked before the class is missed": (
             "values_have_the_size_of_their_kind",
         ),
