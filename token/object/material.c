@@ -116,10 +116,10 @@ static CK_RV copy_ec(const struct attributes *attributes, struct private_parts *
     size_t raw_size = curve_raw_size(oid);
     value =
         raw_size ? curve_unwrap_point(part_key_type(attributes), oid, value) : part_number(value);
-    if (!value.size)
+    if (!attributes_value(attributes, CKA_VALUE).size)
         return CKR_TEMPLATE_INCOMPLETE;
-    if (raw_size && value.size != raw_size)
-        return CKR_ATTRIBUTE_VALUE_INVALID;
+    if (!value.size || (raw_size && value.size != raw_size))
+        return CKR_ATTRIBUTE_VALUE_INVALID; /* the number 0 is no key either */
     rv = bytes_copy(&parts->value, value);
     return rv != CKR_OK ? rv : part_copy_point(attributes, oid, &parts->point);
 }

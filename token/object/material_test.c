@@ -271,6 +271,18 @@ static void the_value_of_a_curve_key_is_taken_out(UNUSED void **state)
     private_parts_clear(&parts);
 }
 
+static void the_number_0_is_no_curve_key(UNUSED void **state)
+{
+    struct template template;
+    struct private_parts parts = {0};
+    begin(&template, CKO_PRIVATE_KEY, CKK_EC);
+    add_text(&template, CKA_EC_PARAMS, P256);
+    add_bytes(&template, CKA_VALUE, "\0\0", 2);
+    struct attributes attributes = built(SCHEMA_CREATE, &template);
+    assert_rv(material_take_private(&attributes, &parts), CKR_ATTRIBUTE_VALUE_INVALID);
+    attributes_clear(&attributes);
+}
+
 static void a_secret_value_fits_what_was_asked_for(UNUSED void **state)
 {
     struct template template;
@@ -319,6 +331,7 @@ int main(void)
         cmocka_unit_test(the_numbers_of_an_rsa_key_are_taken_out),
         cmocka_unit_test(two_primes_are_an_rsa_key_too),
         cmocka_unit_test(the_value_of_a_curve_key_is_taken_out),
+        cmocka_unit_test(the_number_0_is_no_curve_key),
         cmocka_unit_test(a_secret_value_fits_what_was_asked_for),
         cmocka_unit_test(a_certificate_fills_in_what_is_missing),
     };
