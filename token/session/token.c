@@ -194,7 +194,8 @@ static CK_RV read_key(struct token *token, struct object *object)
 {
     struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
     struct entry_object *entry = NULL;
-    struct reason reason = {0};
+    struct reason reason = {0}, named = {0};
+    const struct record *record = object->home;
     CK_RV rv = writable_read(token, object, &contents, &entry);
     if (rv == CKR_OBJECT_HANDLE_INVALID)
         return CKR_KEY_HANDLE_INVALID;
@@ -203,9 +204,11 @@ static CK_RV read_key(struct token *token, struct object *object)
                       bytes_view(&entry->pem), bytes_view(&entry->key_id), &object->key, &reason);
     if (rv == CKR_OK)
         rv = bytes_copy(&object->key_id, bytes_view(&entry->key_id));
-    return rv == CKR_HOST_MEMORY || rv == CKR_OK
-               ? rv
-               : writable_fail(token, CKR_FUNCTION_FAILED, &reason);
+    if (rv == CKR_HOST_MEMORY || rv == CKR_OK)
+        return rv;
+    if (*reason.text)
+        reason_set(&named, "%s: %s", record->name, reason.text);
+    return writable_fail(token, CKR_FUNCTION_FAILED, &named);
 }
 
 CK_RV token_key(struct token *token, struct object *object, struct key **ret_key)
