@@ -22,7 +22,8 @@ const struct public_key *key_public(const struct key *key);
 /* Certificates that an encrypted file gave away at login. Borrowed. */
 const struct certificate *key_certificates(const struct key *key, size_t *ret_count);
 
-/* False for keys with empty authorisation and files in clear. */
+/* False for keys with empty authorisation and files in clear, and for those of a token
+ * directory, which work while their vault is open (else CKR_USER_NOT_LOGGED_IN). */
 bool key_needs_login(const struct key *key);
 
 /* Where the key is used; a TPM's kind is decided without touching it. */

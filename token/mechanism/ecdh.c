@@ -1,7 +1,3 @@
-#include "token/mechanism/ecdh.h"
-
-#include <string.h>
-
 #include "token/crypto/mac.h"
 #include "token/crypto/public.h"
 #include "token/mechanism/family.h"
@@ -49,19 +45,10 @@ static CK_RV shared_secret(const CK_ECDH1_DERIVE_PARAMS *params, struct key *key
     return rv != CKR_OK ? rv : key_derive(key, bytes_view(&point), ret_secret);
 }
 
-CK_RV ecdh_derive(const CK_MECHANISM *given, struct key *key, struct bytes *ret_secret)
+/* Takes the leading bytes away, as PKCS#11 6.3.19 says. */
+static CK_RV truncate_secret(struct bytes *secret, size_t size)
 {
-    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
-    enum hash hash = HASH_NONE;
-    CK_RV rv = read_parameter(given, &params, &hash);
-    if (rv == CKR_OK && hash != HASH_NONE)
-        rv = CKR_MECHANISM_PARAM_INVALID;
-    return rv != CKR_OK ? rv : shared_secret(params, key, ret_secret);
-}
-
-CK_RV ecdh_truncate(struct bytes *secret, size_t size)
-{
-    if (size > secret->size || size == 0)
+    if (size > secret->size)
         return CKR_TEMPLATE_INCONSISTENT;
     struct bytes tail = {0};
     CK_RV rv = bytes_copy(&tail, view_of(secret->data + secret->size - size, size));
@@ -88,7 +75,7 @@ static CK_RV derive(const CK_MECHANISM *given, struct key *key, struct view salt
                                view_of(params->pSharedData, params->ulSharedDataLen),
                                size ? size : hash_size(hash), ret_secret);
     if (size)
-        rv = ecdh_truncate(&secret, size);
+        rv = truncate_secret(&secret, size);
     if (rv != CKR_OK)
         return rv;
     *ret_secret = secret;

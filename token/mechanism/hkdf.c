@@ -30,7 +30,7 @@ static CK_RV read_salt(const CK_HKDF_PARAMS *params, struct view salt_key, struc
 static CK_RV read_parameter(const CK_MECHANISM *given, struct view salt_key, struct hkdf *ret_hkdf)
 {
     const CK_HKDF_PARAMS *params = mechanism_parameter(given, sizeof(*params));
-    if (!params || (!params->bExtract && !params->bExpand))
+    if (!params)
         return CKR_MECHANISM_PARAM_INVALID;
     struct hkdf hkdf = {
         .hash = mechanism_hash(params->prfHashMechanism),

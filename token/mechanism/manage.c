@@ -2,15 +2,12 @@
 
 #include "token/mechanism/family.h"
 
-/* The family, if the row has the operation. A parameter that is said to be somewhere,
- * and is not, is never looked at below. */
+/* The family, if the row has the operation. */
 static CK_RV find(const CK_MECHANISM *given, CK_FLAGS flag, const struct family **ret_family)
 {
     const struct mechanism *mechanism = mechanism_find(given->mechanism);
     if (!mechanism || !(mechanism->flags & flag))
         return CKR_MECHANISM_INVALID;
-    if (given->ulParameterLen && !given->pParameter)
-        return CKR_MECHANISM_PARAM_INVALID;
     *ret_family = mechanism->family;
     return CKR_OK;
 }

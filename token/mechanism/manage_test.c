@@ -280,6 +280,36 @@ static void a_secret_is_not_longer_than_the_curve(UNUSED void **state)
     bytes_free(&secret);
 }
 
+/* PKCS#11 6.3.19. */
+static void a_shorter_secret_lacks_the_leading_bytes(UNUSED void **state)
+{
+    const CK_ECDH1_DERIVE_PARAMS plain = {.kdf = CKD_NULL};
+    struct bytes whole = {0}, cut = {0};
+    assert_ok(derive_ecdh(CKM_ECDH1_DERIVE, plain, ec.key, &other.public_key, 0, &whole));
+    for (size_t size = 1; size <= 32; size += 31) {
+        assert_ok(derive_ecdh(CKM_ECDH1_DERIVE, plain, ec.key, &other.public_key, size, &cut));
+        assert_true(view_equal(bytes_view(&cut), view_of(whole.data + 32 - size, size)));
+        bytes_free(&cut);
+    }
+    bytes_free(&whole);
+}
+
+static void points_of_ecdh_are_checked(UNUSED void **state)
+{
+    static CK_BYTE point[600] = {4};
+    for (int i = 0; i < 4; i++) {
+        CK_ECDH1_DERIVE_PARAMS params = {
+            .kdf = CKD_NULL, .ulPublicDataLen = 65, .pPublicData = i == 1 ? NULL : point};
+        CK_MECHANISM given = with_parameter(CKM_ECDH1_DERIVE, &params, sizeof(params));
+        struct bytes secret;
+        params.ulPublicDataLen = i == 2 ? 513 : 65;
+        given.ulParameterLen -= i == 3;
+        poison(secret);
+        assert_rv(mechanism_derive(&given, ec.key, 16, &secret), CKR_MECHANISM_PARAM_INVALID);
+        assert_poison(secret);
+    }
+}
+
 static void parameters_of_ecdh_are_checked(UNUSED void **state)
 {
     static CK_BYTE shared[8192];
@@ -434,6 +464,8 @@ int main(void)
         cmocka_unit_test(both_sides_derive_the_same_secret),
         cmocka_unit_test(the_kdf_is_that_of_x963),
         cmocka_unit_test(a_secret_is_not_longer_than_the_curve),
+        cmocka_unit_test(a_shorter_secret_lacks_the_leading_bytes),
+        cmocka_unit_test(points_of_ecdh_are_checked),
         cmocka_unit_test(parameters_of_ecdh_are_checked),
         cmocka_unit_test(the_known_hkdf_keys_come_out),
         cmocka_unit_test(a_key_can_be_the_salt),

@@ -1,6 +1,5 @@
 #include "token/object/test_support.h"
 
-#include "token/mechanism/ecdh.h"
 #include "token/mechanism/family.h"
 #include "token/mechanism/manage.h"
 
@@ -314,45 +313,6 @@ static void a_token_directory_has_all_of_the_table(UNUSED void **state)
     }
 }
 
-/* PKCS#11 6.3.19: the leading bytes are taken away. */
-static void a_derived_secret_is_cut_in_front(UNUSED void **state)
-{
-    struct bytes secret = {0};
-    assert_ok(bytes_copy(&secret, view_string("0123456789")));
-    assert_rv(ecdh_truncate(&secret, 11), CKR_TEMPLATE_INCONSISTENT);
-    assert_rv(ecdh_truncate(&secret, 0), CKR_TEMPLATE_INCONSISTENT);
-    assert_view(bytes_view(&secret), "0123456789");
-    assert_ok(ecdh_truncate(&secret, 10));
-    assert_view(bytes_view(&secret), "0123456789");
-    assert_ok(ecdh_truncate(&secret, 4));
-    assert_view(bytes_view(&secret), "6789");
-    bytes_free(&secret);
-}
-
-static void derivation_checks_its_parameter(UNUSED void **state)
-{
-    CK_BYTE point[65] = {4};
-    const CK_ECDH1_DERIVE_PARAMS good = {
-        .kdf = CKD_NULL, .ulPublicDataLen = sizeof(point), .pPublicData = point};
-    const struct public_key public_key = {.algorithm = KEY_ALGORITHM_EC, .bits = 256};
-    struct idle_key *idle = idle_key_new(&public_key);
-    for (int i = 0; i < 6; i++) {
-        CK_ECDH1_DERIVE_PARAMS params = good;
-        CK_MECHANISM given = {CKM_ECDH1_DERIVE, &params, sizeof(params)};
-        struct bytes secret;
-        params.kdf = i == 0 ? CKD_SHA1_KDF : CKD_NULL;
-        params.ulSharedDataLen = i == 1;
-        params.pPublicData = i == 2 ? NULL : point;
-        params.ulPublicDataLen = i == 3 ? 513 : sizeof(point);
-        given.ulParameterLen -= i == 4;
-        given.pParameter = i == 5 ? NULL : &params;
-        poison(secret);
-        assert_rv(ecdh_derive(&given, &idle->key, &secret), CKR_MECHANISM_PARAM_INVALID);
-        assert_poison(secret);
-    }
-    key_unref(&idle->key);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,8 +327,6 @@ int main(void)
         cmocka_unit_test(a_row_offers_what_the_key_can_do),
         cmocka_unit_test(without_a_private_key_public_operations_are_left),
         cmocka_unit_test(while_the_key_is_unknown_it_may_do_all),
-        cmocka_unit_test(a_derived_secret_is_cut_in_front),
-        cmocka_unit_test(derivation_checks_its_parameter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,17 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/crypto/digest.h"
 #include "token/mechanism/cipher.h"
 #include "token/mechanism/family.h"
-
-#define IV_MAX_SIZE CIPHER_GCM_MAX_IV_SIZE
-
-/* NIST SP 800-38D, 8.2.2: of a random IV at least 96 bits are random, and one key sees
- * at most 2^32 of them; 8.2.1: a counter of at least 32 bits. */
-#define RANDOM_MIN_BITS 96
-#define RANDOM_MAX_COUNT ((uint64_t)1 << 32)
-#define COUNTER_MIN_BITS 32
+#include "token/mechanism/gcm_iv.h"
 
 /* `made` counts the IVs that were made here. */
 struct message {
@@ -79,79 +71,27 @@ static CK_RV read_parameter(void *parameter, CK_ULONG size, CK_GCM_MESSAGE_PARAM
 {
     CK_GCM_MESSAGE_PARAMS *gcm = parameter;
     if (!gcm || size != sizeof(*gcm) || !gcm->pIv || gcm->ulIvLen < 1 ||
-        gcm->ulIvLen > IV_MAX_SIZE || !gcm->pTag || gcm->ulTagBits % 8 || gcm->ulTagBits > 128 ||
-        gcm->ulIvFixedBits > 8 * gcm->ulIvLen)
+        gcm->ulIvLen > GCM_IV_MAX_SIZE || !gcm->pTag || gcm->ulTagBits % 8 || gcm->ulTagBits > 128)
         return CKR_MECHANISM_PARAM_INVALID;
     *ret_gcm = gcm;
     return CKR_OK;
 }
 
-/* Sets the last `bits` bits of the IV to those of `value`. */
-static void set_bits(uint8_t *iv, size_t iv_size, CK_ULONG bits, const uint8_t *value)
-{
-    size_t whole = bits / 8, rest = bits % 8;
-    memcpy(iv + iv_size - whole, value + iv_size - whole, whole);
-    if (!rest)
-        return;
-    uint8_t mask = (uint8_t)((1u << rest) - 1);
-    size_t at = iv_size - whole - 1;
-    iv[at] = (uint8_t)((iv[at] & ~mask) | (value[at] & mask));
-}
-
-static CK_RV random_iv(struct message *message, const CK_GCM_MESSAGE_PARAMS *gcm, CK_ULONG bits,
-                       uint8_t iv[IV_MAX_SIZE])
-{
-    uint8_t value[IV_MAX_SIZE];
-    if (bits < RANDOM_MIN_BITS)
-        return CKR_MECHANISM_PARAM_INVALID;
-    if (message->made >= RANDOM_MAX_COUNT)
-        return CKR_TOKEN_RESOURCE_EXCEEDED;
-    CK_RV rv = crypto_random(value, gcm->ulIvLen);
-    if (rv == CKR_OK)
-        set_bits(iv, gcm->ulIvLen, bits, value);
-    return rv;
-}
-
-static CK_RV counted_iv(struct message *message, const CK_GCM_MESSAGE_PARAMS *gcm, CK_ULONG bits,
-                        uint8_t iv[IV_MAX_SIZE])
-{
-    uint8_t value[IV_MAX_SIZE] = {0};
-    if (bits < COUNTER_MIN_BITS)
-        return CKR_MECHANISM_PARAM_INVALID;
-    if (bits < 64 ? message->made >> bits : message->made == UINT64_MAX)
-        return CKR_TOKEN_RESOURCE_EXCEEDED;
-    for (size_t i = 0; i < sizeof(message->made) && i < gcm->ulIvLen; i++)
-        value[gcm->ulIvLen - 1 - i] = (uint8_t)(message->made >> 8 * i);
-    set_bits(iv, gcm->ulIvLen, bits, value);
-    return CKR_OK;
-}
-
 /* The IV that this message gets, before it is told to the caller. */
-static CK_RV next_iv(struct message *message, const CK_GCM_MESSAGE_PARAMS *gcm,
-                     uint8_t iv[IV_MAX_SIZE])
+static CK_RV next_iv(const struct message *message, const CK_GCM_MESSAGE_PARAMS *gcm,
+                     uint8_t iv[GCM_IV_MAX_SIZE])
 {
-    CK_ULONG bits = 8 * gcm->ulIvLen - gcm->ulIvFixedBits;
     memcpy(iv, gcm->pIv, gcm->ulIvLen);
     if (message->operation == CKF_MESSAGE_DECRYPT)
         return CKR_OK;
-    switch (gcm->ivGenerator) {
-    case CKG_NO_GENERATE:
-        return CKR_OK;
-    case CKG_GENERATE:
-    case CKG_GENERATE_RANDOM:
-        return random_iv(message, gcm, bits, iv);
-    case CKG_GENERATE_COUNTER:
-        return counted_iv(message, gcm, bits, iv);
-    default:
-        return CKR_MECHANISM_PARAM_INVALID;
-    }
+    return gcm_iv_generate(gcm->ivGenerator, gcm->ulIvFixedBits, message->made, iv, gcm->ulIvLen);
 }
 
 CK_RV message_begin(struct message *message, void *parameter, CK_ULONG parameter_size,
                     struct view associated)
 {
     CK_GCM_MESSAGE_PARAMS *gcm = NULL;
-    uint8_t iv[IV_MAX_SIZE];
+    uint8_t iv[GCM_IV_MAX_SIZE];
     if (message->cipher)
         return CKR_OPERATION_ACTIVE;
     CK_RV rv = read_parameter(parameter, parameter_size, &gcm);

@@ -1,5 +1,6 @@
 #include "token/mechanism/message.h"
 
+#include "token/mechanism/gcm_iv.h"
 #include "token/mechanism/test_support.h"
 
 /* Messages of AES-GCM: test case 4 of the GCM proposal, IVs, and tags. */
@@ -187,6 +188,36 @@ static void too_few_bits_make_no_iv(UNUSED void **state)
     }
 }
 
+/* Rather an error than an IV for the second time. */
+static void ivs_that_are_used_up_do_not_begin_anew(UNUSED void **state)
+{
+    static const struct {
+        CK_GENERATOR_FUNCTION generator;
+        CK_ULONG fixed;
+        uint64_t made;
+        CK_RV rv;
+    } rows[] = {
+        {CKG_GENERATE_RANDOM, 0, 0xffffffff, CKR_OK},
+        {CKG_GENERATE_RANDOM, 0, 0x100000000, CKR_TOKEN_RESOURCE_EXCEEDED},
+        {CKG_GENERATE_COUNTER, 64, 0xffffffff, CKR_OK},
+        {CKG_GENERATE_COUNTER, 64, 0x100000000, CKR_TOKEN_RESOURCE_EXCEEDED},
+        {CKG_GENERATE_COUNTER, 63, 0x100000000, CKR_OK},
+        {CKG_GENERATE_COUNTER, 32, UINT64_MAX, CKR_OK},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint8_t iv[12];
+        poison(iv);
+        assert_rv(gcm_iv_generate(rows[i].generator, rows[i].fixed, rows[i].made, iv, sizeof(iv)),
+                  rows[i].rv);
+        if (rows[i].rv != CKR_OK)
+            assert_poison(iv);
+    }
+    uint8_t large[256] = {0};
+    assert_rv(gcm_iv_generate(CKG_GENERATE, 0, 0, large, sizeof(large)),
+              CKR_MECHANISM_PARAM_INVALID);
+    assert_rv(gcm_iv_generate(CKG_GENERATE, 97, 0, large, 12), CKR_MECHANISM_PARAM_INVALID);
+}
+
 static void parameters_are_checked(UNUSED void **state)
 {
     struct message *message = begin(CKF_MESSAGE_ENCRYPT);
@@ -259,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_counter_fills_the_bits_that_are_not_fixed),
         cmocka_unit_test(random_ivs_differ_and_keep_what_is_fixed),
         cmocka_unit_test(too_few_bits_make_no_iv),
+        cmocka_unit_test(ivs_that_are_used_up_do_not_begin_anew),
         cmocka_unit_test(parameters_are_checked),
         cmocka_unit_test(a_message_ends_as_it_began),
         cmocka_unit_test(only_gcm_has_messages),

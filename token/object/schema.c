@@ -264,6 +264,8 @@ CK_RV schema_change(struct attributes *attributes, const CK_ATTRIBUTE *template,
 
 bool schema_is_hidden(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type)
 {
+    if (!schema_may_hide(type))
+        return false;
     if (!attributes_bool(attributes, CKA_SENSITIVE, false) &&
         attributes_bool(attributes, CKA_EXTRACTABLE, true))
         return false;

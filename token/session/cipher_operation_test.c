@@ -72,6 +72,8 @@ static void an_update_that_does_not_fit_takes_nothing(UNUSED void **state)
     size = 0;
     assert_ok(operation_update_out(work.session, OPERATION_ENCRYPT, view_of(text + 40, 1), out + 32,
                                    &size));
+    assert_rv(operation_once(work.session, OPERATION_ENCRYPT, view_of(text, 1), out + 32, &size),
+              CKR_OPERATION_ACTIVE);
     assert_ok(operation_finish(work.session, OPERATION_ENCRYPT, NULL, &size));
     assert_int_equal(size, 16);
     size = 15;

@@ -104,9 +104,8 @@ static void note_object(struct operation *operation, enum operation_kind kind,
                         const struct object *object)
 {
     operation->private_object = object_bool(object, CKA_PRIVATE);
-    operation->always_authenticate = needs[kind].half == KEY_HALF_PRIVATE &&
-                                     object_class(object) == CKO_PRIVATE_KEY &&
-                                     object_bool(object, CKA_ALWAYS_AUTHENTICATE);
+    operation->always_authenticate =
+        needs[kind].half == KEY_HALF_PRIVATE && object_bool(object, CKA_ALWAYS_AUTHENTICATE);
     operation->waits_for_login = operation->always_authenticate;
 }
 

@@ -15,7 +15,7 @@ static void set_label(const struct token *token, char *field, size_t size)
     field[length] = 0;
 }
 
-static struct pin_source *source_of(struct token *token, CK_USER_TYPE user)
+struct pin_source *pin_login_source(struct token *token, CK_USER_TYPE user)
 {
     bool so = user == CKU_SO || (user == CKU_CONTEXT_SPECIFIC && token->login == TOKEN_SO);
     return so ? &token->so_pin_source : &token->pin_source;
@@ -24,7 +24,7 @@ static struct pin_source *source_of(struct token *token, CK_USER_TYPE user)
 CK_RV pin_login_prepare(struct token *token, CK_USER_TYPE user, enum pin_use use,
                         struct pin_request *ret_request)
 {
-    struct pin_source *source = source_of(token, user);
+    struct pin_source *source = pin_login_source(token, user);
     if (!pin_source_is_protected(source))
         return CKR_ARGUMENTS_BAD;
     *ret_request = (struct pin_request){
@@ -56,7 +56,7 @@ CK_RV pin_login_ask(const struct pin_request *request, struct secret **ret_pin)
 CK_RV pin_login(struct session *session, CK_USER_TYPE user, struct view pin)
 {
     struct token *token = session->token;
-    struct pin_source *source = source_of(token, user);
+    struct pin_source *source = pin_login_source(token, user);
     if (pin_source_knows_wrong(source, pin)) {
         log_line(LOG_LEVEL_ERROR, "session",
                  "[%.*s]: the PIN that the configuration names was wrong before and is the same "

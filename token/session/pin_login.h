@@ -13,6 +13,9 @@ CHECKED CK_RV pin_login_prepare(struct token *token, CK_USER_TYPE user, enum pin
 CHECKED CK_RV pin_login_request(struct token *token, CK_USER_TYPE user,
                                 struct pin_request *ret_request);
 
+/* Which of the token's sources that is. */
+struct pin_source *pin_login_source(struct token *token, CK_USER_TYPE user);
+
 /* Needs no lock; a failure is in the log. The caller frees the PIN. */
 CHECKED CK_RV pin_login_ask(const struct pin_request *request, struct secret **ret_pin);
 

@@ -35,13 +35,14 @@ static bool asks_for_values(const CK_ATTRIBUTE *template, CK_ULONG count)
     return value;
 }
 
+/* What cannot be read is not found; it must not hide the others. */
 static CK_RV reveal_all(struct token *token)
 {
     CK_RV rv = CKR_OK;
-    for (size_t i = 0; i < token->object_count && rv == CKR_OK; i++)
+    for (size_t i = 0; i < token->object_count && rv != CKR_HOST_MEMORY; i++)
         if (object_class(token->objects[i]) == CKO_DATA)
             rv = token_reveal(token, token->objects[i]);
-    return rv;
+    return rv == CKR_HOST_MEMORY ? rv : CKR_OK;
 }
 
 static CK_RV try_object(const struct token *token, struct object *object,
@@ -89,7 +90,7 @@ CK_RV search_begin(struct session *session, const CK_ATTRIBUTE *template, CK_ULO
             return CKR_ATTRIBUTE_VALUE_INVALID;
     if (token->writable)
         writable_load(token);
-    if (token->writable && token->login == TOKEN_USER && asks_for_values(template, count))
+    if (token->writable && token_is_open(token) && asks_for_values(template, count))
         rv = reveal_all(token);
     if (rv != CKR_OK)
         return rv;

@@ -57,7 +57,10 @@ static void a_digest_goes_on_where_it_was_saved(UNUSED void **unused)
     }
     module_remove_session(work.module, other);
     session_free(other);
+    /* It is the session's whole state. */
+    assert_ok(begin_with_iv(OPERATION_ENCRYPT, CKM_AES_CBC, make_secret(CKK_AES)));
     assert_ok(state_restore(work.session, view_of(state, size)));
+    assert_false(operation_is_active(work.session, OPERATION_ENCRYPT));
     assert_finishes(work.session, "def");
 }
 

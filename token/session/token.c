@@ -268,8 +268,11 @@ CK_RV token_reveal(struct token *token, struct object *object)
     token_unlist_object(token, object);
     CK_RV rv =
         object_class(object) == CKO_DATA ? reveal_value(token, object) : reveal_key(token, object);
-    object->revealed = rv == CKR_OK;
+    object->revealed = true;
     CK_RV listed = token_list_object(token, object);
+    /* Half of it may be there. */
+    if (rv != CKR_OK)
+        stored_conceal(token, object);
     return rv != CKR_OK ? rv : listed;
 }
 

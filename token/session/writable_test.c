@@ -1,103 +1,5 @@
 /* A token directory on the embedded TPM: its life, its objects, and its files. */
-#include "token/session/life.h"
-#include "token/session/manage.h"
-#include "token/session/objects.h"
-#include "token/session/operation.h"
-#include "token/session/search.h"
-#include "token/session/test_support.h"
-#include "token/session/writable.h"
-
-static const char label[33] = "work                            ";
-
-/* A section about the directory "work", and read/write sessions with it. */
-static struct parts open_directory(const char *more)
-{
-    char lines[PATH_MAX + 512];
-    CK_SESSION_HANDLE handle;
-    snprintf(lines, sizeof(lines), "token directory = work\ntpm = %s,ek=off\n%s", emulator_choice(),
-             more);
-    struct parts parts = {0};
-    char text[sizeof(lines) + 16];
-    snprintf(text, sizeof(text), "[section]\n%s\n", lines);
-    write_file("c.conf", text);
-    assert_ok(module_new("conf=c.conf", &parts.module));
-    parts.token = module_token_at(parts.module, 0);
-    assert_non_null(parts.token);
-    (void)handle;
-    return parts;
-}
-
-static void open_session(struct parts *parts)
-{
-    CK_SESSION_HANDLE handle;
-    assert_ok(module_open_session(parts->module, parts->token, true, &handle));
-    parts->session = module_session(parts->module, handle);
-}
-
-static CK_FLAGS flags_of(struct parts *parts)
-{
-    CK_TOKEN_INFO info;
-    token_info(parts->token, &info);
-    return info.flags;
-}
-
-static CK_RV login(struct parts *parts, CK_USER_TYPE user, const char *pin)
-{
-    return session_login(parts->session, user, view_string(pin));
-}
-
-static void initialise(struct parts *parts)
-{
-    assert_ok(token_initialise(parts->token, view_string("so-pin"), view_of(label, 32)));
-    open_session(parts);
-    assert_ok(login(parts, CKU_SO, "so-pin"));
-    assert_ok(session_init_pin(parts->session, view_string("1234")));
-    assert_ok(token_logout(parts->token));
-}
-
-static void generate(struct parts *parts, CK_OBJECT_HANDLE *ret_public,
-                     CK_OBJECT_HANDLE *ret_private)
-{
-    static uint8_t p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-    static CK_BBOOL yes = CK_TRUE;
-    static char name[] = "mine";
-    static uint8_t id[] = {1, 2};
-    CK_ATTRIBUTE public[] = {{CKA_EC_PARAMS, p256, sizeof(p256)},
-                             {CKA_TOKEN, &yes, sizeof(yes)},
-                             {CKA_VERIFY, &yes, sizeof(yes)},
-                             {CKA_ID, id, sizeof(id)}};
-    CK_ATTRIBUTE private[] = {{CKA_TOKEN, &yes, sizeof(yes)},
-                              {CKA_SIGN, &yes, sizeof(yes)},
-                              {CKA_LABEL, name, 4},
-                              {CKA_ID, id, sizeof(id)}};
-    CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
-    assert_ok(manage_generate_pair(
-        parts->session, &mechanism, (struct manage_template){public, ARRAY_SIZE(public)},
-        (struct manage_template){private, ARRAY_SIZE(private)}, ret_public, ret_private));
-}
-
-static CK_RV sign(struct parts *parts, CK_OBJECT_HANDLE key)
-{
-    uint8_t digest[32] = {1};
-    uint8_t signature[64];
-    CK_ULONG size = sizeof(signature);
-    CK_MECHANISM mechanism = {CKM_ECDSA, NULL, 0};
-    CK_RV rv = operation_begin(parts->session, OPERATION_SIGN, &mechanism, key);
-    return rv != CKR_OK ? rv
-                        : operation_once(parts->session, OPERATION_SIGN,
-                                         view_of(digest, sizeof(digest)), signature, &size);
-}
-
-static size_t count(struct parts *parts, CK_OBJECT_CLASS class)
-{
-    CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)}};
-    CK_OBJECT_HANDLE handles[64];
-    CK_ULONG found = 0;
-    assert_ok(search_begin(parts->session, template, 1));
-    assert_ok(search_next(parts->session, handles, 64, &found));
-    search_end(&parts->session->search);
-    return found;
-}
+#include "token/session/writable_support.h"
 
 static void an_absent_directory_is_an_uninitialised_token(UNUSED void **state)
 {
@@ -138,9 +40,8 @@ static void a_token_lives(UNUSED void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_absent_directory_is_an_uninitialised_token,
-                                        enter_directory, leave_directory),
-        cmocka_unit_test_setup_teardown(a_token_lives, enter_directory, leave_directory),
+        in_own_directory(an_absent_directory_is_an_uninitialised_token),
+        in_own_directory(a_token_lives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

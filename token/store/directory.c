@@ -23,7 +23,6 @@ CK_RV directory_new(const char *path, struct directory **ret_directory)
         return CKR_HOST_MEMORY;
     }
     directory->disk = &disk_system;
-    directory->process = getpid();
     *ret_directory = directory;
     return CKR_OK;
 }

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "token/store/directory_state.h"
 #include "token/store/name.h"
@@ -15,19 +14,6 @@ static void forget(struct directory *directory)
     directory->listed = false;
     directory->index_read = false;
     directory->drafts = 0;
-}
-
-/* After a fork: the queue of events and the lock are the parent's. */
-static void become_own(struct directory *directory)
-{
-    if (directory->process == getpid())
-        return;
-    watch_close(&directory->watch);
-    directory->watch = (struct watch){0};
-    directory->looked = 0;
-    directory_unlock(directory);
-    directory->listed = false;
-    directory->process = getpid();
 }
 
 struct change {
@@ -108,7 +94,6 @@ static CK_RV refresh(struct directory *directory, const struct file_stamp *stamp
 
 CK_RV directory_refresh(struct directory *directory, bool *ret_changed, struct reason *reason)
 {
-    become_own(directory);
     struct stat status;
     CK_RV rv = CKR_OK;
     if (stat(directory->path, &status) == 0) {

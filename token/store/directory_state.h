@@ -14,7 +14,6 @@
 struct directory {
     char *path;
     const struct disk *disk;
-    pid_t process;
     bool exists;
     bool listed;
     bool unsettled;

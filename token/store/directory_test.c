@@ -2,6 +2,18 @@
 
 /* Reading, writing and making; who may. */
 
+static unsigned changes; /* of the file that is read, while it is read */
+
+ssize_t pread(int file, void *data, size_t size, off_t offset);
+
+ssize_t pread(int file, void *data, size_t size, off_t offset)
+{
+    ssize_t got = lseek(file, offset, SEEK_SET) < 0 ? -1 : read(file, data, size);
+    if (changes > 0 && offset == 0)
+        write_file("token/a", --changes % 2 ? "odd" : "even");
+    return got;
+}
+
 static void a_file_is_read_with_its_stamp(UNUSED void **state)
 {
     struct bytes content = {0};
@@ -26,6 +38,22 @@ static void a_file_may_be_read_before_it_is_listed(UNUSED void **state)
     run("mkdir token; printf x >token/a");
     struct directory *directory = directory_of("token");
     assert_holds(directory, "a", "x");
+    directory_free(directory);
+}
+
+static void a_file_that_changes_meanwhile_is_read_again(UNUSED void **state)
+{
+    struct bytes content = {0};
+    struct file_stamp stamp;
+    struct reason reason = {0};
+    run("mkdir token; printf even >token/a");
+    struct directory *directory = open_directory("token");
+    changes = 3;
+    assert_holds(directory, "a", "even");
+    changes = 1000;
+    assert_rv(directory_read(directory, "a", &content, &stamp, &reason), CKR_DEVICE_ERROR);
+    assert_string_equal(reason.text, "token/a: keeps changing while it is read");
+    changes = 0;
     directory_free(directory);
 }
 
@@ -291,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_file_is_read_with_its_stamp),
         TEST(a_file_may_be_read_before_it_is_listed),
+        TEST(a_file_that_changes_meanwhile_is_read_again),
         TEST(what_is_not_there_cannot_be_read),
         TEST(a_file_that_is_too_large_is_listed_and_refused),
         TEST(what_is_written_is_there_at_once),

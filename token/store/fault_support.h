@@ -7,13 +7,14 @@
 
 #include <signal.h>
 
-enum fate { FATE_FAIL, FATE_DIE_BEFORE, FATE_DIE_AFTER };
+enum fate { FATE_FAIL, FATE_FAIL_ON, FATE_DIE_BEFORE, FATE_DIE_AFTER };
 
 static struct {
     int countdown; /* 1: the next operation; 0: none */
     int error;
     enum fate fate;
-    unsigned done; /* operations so far */
+    bool on;        /* all fail from now on */
+    char done[512]; /* operations so far */
 } fault;
 
 static void die(void)
@@ -24,20 +25,22 @@ static void die(void)
 }
 
 /* False: it fails. *ret_last: it dies afterwards. */
-static bool goes_on(bool *ret_last)
+static bool goes_on(const char *operation, bool *ret_last)
 {
     bool hit = fault.countdown > 0 && --fault.countdown == 0;
-    fault.done++;
+    snprintf(fault.done + strlen(fault.done), sizeof(fault.done) - strlen(fault.done), "%s ",
+             operation);
+    fault.on = fault.on || (hit && fault.fate == FATE_FAIL_ON);
     *ret_last = hit && fault.fate == FATE_DIE_AFTER;
     if (hit && fault.fate == FATE_DIE_BEFORE)
         die();
     errno = fault.error;
-    return !hit || fault.fate != FATE_FAIL;
+    return !fault.on && (!hit || fault.fate != FATE_FAIL);
 }
 
 #define FAULTY(call)                                                                               \
     bool last;                                                                                     \
-    if (!goes_on(&last))                                                                           \
+    if (!goes_on(__func__ + sizeof("faulty"), &last))                                              \
         return -1;                                                                                 \
     int result = (int)(call);                                                                      \
     if (last)                                                                                      \
@@ -119,7 +122,8 @@ static UNUSED void set_fault(struct directory *directory, enum fate fate, int er
     fault.fate = fate;
     fault.error = error;
     fault.countdown = operation;
-    fault.done = 0;
+    fault.on = false;
+    fault.done[0] = 0;
 }
 
 #endif

@@ -111,6 +111,11 @@ static void fail_deed(const struct deed *deed, int error, int operation, bool *r
     CK_RV rv = deed->run(directory, &reason);
     *ret_reached = fault.countdown == 0;
     directory->disk = &disk_system;
+    struct stat there;
+    if (stat("parent/token", &there) == 0) {
+        assert_int_equal(count_names("parent/token", ".a."), 0);
+        assert_int_equal(count_names("parent/token", ".index."), 0);
+    }
     bool done = is_done(deed);
     if (rv == CKR_OK)
         assert_true(done);
@@ -137,6 +142,38 @@ static void a_failing_operation_leaves_old_or_new(UNUSED void **state)
         print_message("%s: %d operations\n", deeds[i].name, operation - 2);
         assert_true(operation > 4);
     }
+}
+
+static void a_disk_that_fails_for_good_leaves_old_or_new(UNUSED void **state)
+{
+    for (int operation = 1; operation < 12; operation++) {
+        struct directory *directory = prepare(&deeds[1]);
+        set_fault(directory, FATE_FAIL_ON, EIO, operation);
+        assert_rv(write_new(directory, NULL), CKR_DEVICE_ERROR);
+        (void)is_done(&deeds[1]);
+        directory->disk = &disk_system;
+        write_text(directory, "a", "again");
+        assert_int_equal(count_names("parent/token", ".a."), 0);
+        assert_works(directory);
+        directory_free(directory);
+    }
+}
+
+static void what_is_done_outlasts_a_power_failure(UNUSED void **state)
+{
+    struct directory *directory = prepare(&deeds[3]);
+    set_fault(directory, FATE_FAIL, 0, 0);
+    assert_ok(directory_make(directory, NULL));
+    assert_string_equal(fault.done, "make_directory permit_path sync "
+                                    "make_directory permit_path sync ");
+    assert_ok(directory_lock(directory, NULL));
+    set_fault(directory, FATE_FAIL, 0, 0);
+    assert_ok(directory_write(directory, "a", view_string("x"), NULL));
+    assert_string_equal(fault.done, "create permit write date sync rename sync ");
+    set_fault(directory, FATE_FAIL, 0, 0);
+    assert_ok(directory_remove(directory, "a", NULL));
+    assert_string_equal(fault.done, "remove sync ");
+    directory_free(directory);
 }
 
 static void failures_are_told_in_the_users_words(UNUSED void **state)
@@ -214,6 +251,11 @@ static void what_a_killed_writer_left_is_removed_by_the_next(UNUSED void **state
     assert_files(directory, "a other");
     write_text(directory, "other", "x");
     assert_int_equal(count_names("parent/token", ".a."), 0);
+    directory_free(directory);
+    write_file("parent/token/.a.1.0123456789abcdef.tmp", "x");
+    directory = directory_of("parent/token");
+    write_text(directory, "other", "x");
+    assert_int_equal(count_names("parent/token", ".a."), 0);
     assert_int_equal(count_names("parent/token", ".mine.tmp"), 1);
     directory_free(directory);
 }
@@ -222,6 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failing_operation_leaves_old_or_new),
+        cmocka_unit_test(a_disk_that_fails_for_good_leaves_old_or_new),
+        cmocka_unit_test(what_is_done_outlasts_a_power_failure),
         cmocka_unit_test(failures_are_told_in_the_users_words),
         cmocka_unit_test(a_killed_writer_leaves_old_or_new),
         cmocka_unit_test(what_a_killed_writer_left_is_removed_by_the_next),

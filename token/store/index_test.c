@@ -262,6 +262,14 @@ static void what_was_not_read_is_not_kept(UNUSED void **state)
     assert_ok(directory_index_set(directory, "00", &stamp, view_string("x")));
     assert_ok(directory_index_set(directory, "missing", &stamp, view_string("x")));
     keep(directory, "00");
+    assert_int_equal(count_cached(directory), 1);
+    write_file("token/00", "more");
+    refresh(directory);
+    stamp = directory_find(directory, "00")->stamp;
+    assert_ok(directory_index_set(directory, "00", &stamp, view_string("x")));
+    assert_int_equal(count_cached(directory), 0);
+    let_settle();
+    keep(directory, "00");
     stamp.modified++;
     assert_ok(directory_index_set(directory, "00", &stamp, view_string("x")));
     assert_int_equal(count_cached(directory), 1);
@@ -305,6 +313,30 @@ static void it_is_written_when_enough_is_new(UNUSED void **state)
     directory_free(directory);
     directory = open_directory("token");
     assert_int_equal(count_cached(directory), 200);
+    directory_free(directory);
+}
+
+static void what_is_kept_anew_replaces_the_old(UNUSED void **state)
+{
+    make_files(FILES);
+    struct directory *directory = open_directory("token");
+    for (size_t i = 0; i < FILES; i++) {
+        struct bytes content = {0};
+        struct file_stamp stamp;
+        const char *name = directory_at(directory, i)->name;
+        assert_ok(directory_read(directory, name, &content, &stamp, NULL));
+        assert_ok(directory_index_set(directory, name, &stamp, view_string("old")));
+        bytes_free(&content);
+    }
+    directory_index_save(directory);
+    directory_free(directory);
+    directory = open_directory("token");
+    for (size_t i = 0; i < FILES; i++)
+        keep(directory, directory_at(directory, i)->name);
+    directory_index_save(directory);
+    directory_free(directory);
+    directory = open_directory("token");
+    assert_int_equal(count_cached(directory), FILES);
     directory_free(directory);
 }
 
@@ -385,6 +417,7 @@ int main(void)
         TEST(what_was_not_read_is_not_kept),
         TEST(an_own_file_is_kept_at_once),
         TEST(it_is_written_when_enough_is_new),
+        TEST(what_is_kept_anew_replaces_the_old),
         TEST(two_add_to_one_index),
         TEST(a_locked_directory_is_left_alone),
         TEST(a_directory_that_was_replaced_has_another_index),

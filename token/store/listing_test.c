@@ -105,6 +105,20 @@ static void a_recent_file_with_the_same_stamp_is_new_when_it_was_rewritten(UNUSE
     }
 }
 
+static void a_foreign_version_after_an_own_one_is_not_own(UNUSED void **state)
+{
+    struct listing listing = {0};
+    struct look look = look_of(1);
+    look.recent = true;
+    assert_ok(listing_put_own(&listing, "a", &look));
+    look.stamp.changed = 1;
+    assert_ok(listing_put(&listing, "a", &look, true));
+    listing.changed = false;
+    assert_ok(listing_put(&listing, "a", &look, true));
+    assert_true(listing.changed);
+    listing_clear(&listing);
+}
+
 static void stamps_differ_in_every_member(UNUSED void **state)
 {
     const struct file_stamp stamp = {1, 2, 3, 4, 5};
@@ -175,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_scan_that_failed_leaves_what_was_there),
         cmocka_unit_test(a_version_never_comes_again),
         cmocka_unit_test(a_recent_file_with_the_same_stamp_is_new_when_it_was_rewritten),
+        cmocka_unit_test(a_foreign_version_after_an_own_one_is_not_own),
         cmocka_unit_test(stamps_differ_in_every_member),
         cmocka_unit_test(a_change_is_recent_for_some_ticks),
         cmocka_unit_test(drafts_have_names_of_their_own),

@@ -131,6 +131,8 @@ static void what_cannot_be_locked_is_told(UNUSED void **state)
     directory = directory_of("odd");
     assert_rv(directory_lock(directory, &reason), CKR_DEVICE_ERROR);
     assert_int_equal(count_names(".", "elsewhere"), 0);
+    write_file("elsewhere", "x");
+    assert_rv(directory_lock(directory, &reason), CKR_DEVICE_ERROR);
     directory_free(directory);
 }
 

@@ -253,6 +253,38 @@ static void the_target_of_a_link_changes_within_a_tick(UNUSED void **state)
     directory_free(directory);
 }
 
+/* In the middle of looking at all. */
+static void a_link_loses_its_target_beside_other_changes(UNUSED void **state)
+{
+    run("mkdir token; echo x >x; for i in 1 3 5; do ln -s ../x token/$i; done;"
+        "for i in 2 4 6; do echo $i >token/$i; done");
+    let_settle();
+    struct directory *directory = open_seen("token");
+    uint64_t before[3];
+    for (int i = 0; i < 3; i++)
+        before[i] = version_of(directory, i == 0 ? "2" : i == 1 ? "4" : "6");
+    run("rm x; for i in 2 4 6; do echo more >>token/$i; done");
+    assert_true(refresh(directory));
+    assert_files(directory, "2 4 6");
+    for (int i = 0; i < 3; i++)
+        assert_true(version_of(directory, i == 0 ? "2" : i == 1 ? "4" : "6") > before[i]);
+    directory_free(directory);
+}
+
+static void a_file_becomes_a_link_in_one_step(UNUSED void **state)
+{
+    run("mkdir token; echo a >token/a; echo x >x; ln -s ../x l");
+    struct directory *directory = open_seen("token");
+    refresh(directory);
+    run("mv l token/a");
+    assert_true(refresh(directory));
+    uint64_t before = version_of(directory, "a");
+    run("echo more >>x");
+    assert_true(refresh(directory));
+    assert_true(version_of(directory, "a") > before);
+    directory_free(directory);
+}
+
 static void a_file_changes_under_another_of_its_names(UNUSED void **state)
 {
     make_directory("token");
@@ -425,9 +457,12 @@ static void a_descriptor_that_became_somebody_elses_is_left_alone(UNUSED void **
     run("mkdir token; echo a >token/a");
     struct directory *directory = open_seen("token");
     int number = directory->watch.descriptor.number;
+    int mark = fcntl(number, F_GETSIG);
     assert_int_equal(pipe2(pipe_ends, O_NONBLOCK), 0);
     assert_int_equal(write(pipe_ends[1], "mine", 4), 4);
     assert_int_equal(dup2(pipe_ends[0], number), number);
+    /* Even if it had our mark. */
+    fcntl(number, F_SETSIG, mark);
     write_file("token/b", "x");
     assert_true(refresh(directory));
     assert_files(directory, "a b");
@@ -546,6 +581,58 @@ static void a_change_after_an_own_one_is_news(UNUSED void **state)
     directory_free(directory);
 }
 
+/* A directory above it was exchanged: it hears nothing of that. */
+static void another_directory_has_another_watch(UNUSED void **state)
+{
+    run("mkdir -p p/token q/token; echo a >p/token/a; echo a >q/token/a");
+    struct directory *directory = open_seen("p/token");
+    run("mv p r; mv q p");
+    assert_true(refresh(directory));
+    uint64_t before = version_of(directory, "a");
+    write_file("p/token/a", "more");
+    assert_true(refresh(directory));
+    assert_true(version_of(directory, "a") > before);
+    directory_free(directory);
+}
+
+static void a_directory_that_is_replaced_meanwhile_is_watched(UNUSED void **state)
+{
+    run("mkdir token; echo a >token/a");
+    before_watch = "mv token old; mkdir token; echo b >token/b";
+    struct directory *directory = open_seen("token");
+    assert_files(directory, "b");
+    uint64_t before = version_of(directory, "b");
+    write_file("token/b", "more");
+    assert_true(refresh(directory));
+    assert_true(version_of(directory, "b") > before);
+    directory_free(directory);
+}
+
+static void new_names_are_noticed_where_nothing_is_told(UNUSED void **state)
+{
+    run("mkdir token; echo a >token/a");
+    deaf = true;
+    struct directory *directory = open_seen("token");
+    deaf = false;
+    write_file("token/b", "x");
+    assert_true(refresh(directory));
+    assert_files(directory, "a b");
+    directory_free(directory);
+}
+
+static void what_another_left_unfinished_is_removed_by_the_next(UNUSED void **state)
+{
+    run("mkdir token; echo a >token/a");
+    struct directory *directory = open_seen("token");
+    write_text(directory, "a", "x");
+    assert_false(refresh(directory));
+    write_file("token/.b.1.0123456789abcdef.tmp", "x");
+    assert_false(refresh(directory));
+    write_text(directory, "a", "y");
+    assert_int_equal(count_names("token", ".b."), 0);
+    directory_free(directory);
+}
+
 /* --- without ------------------------------------------------------------------ */
 
 static void many_files_are_not_looked_at_all_the_time(UNUSED void **state)
@@ -631,6 +718,8 @@ static const struct CMUnitTest common[] = {
     TEST(every_change_is_noticed),
     TEST(changes_within_a_tick_of_the_clock_are_noticed),
     TEST(the_target_of_a_link_changes_within_a_tick),
+    TEST(a_link_loses_its_target_beside_other_changes),
+    TEST(a_file_becomes_a_link_in_one_step),
     TEST(a_file_changes_under_another_of_its_names),
     TEST(nothing_new_is_no_change),
     TEST(what_is_no_directory_is_told),
@@ -650,6 +739,10 @@ int main(void)
         TEST(an_application_that_always_closes_it_is_served_without),
         TEST(nothing_is_left_open),
         TEST(own_changes_are_no_news),
+        TEST(another_directory_has_another_watch),
+        TEST(a_directory_that_is_replaced_meanwhile_is_watched),
+        TEST(new_names_are_noticed_where_nothing_is_told),
+        TEST(what_another_left_unfinished_is_removed_by_the_next),
     };
     const struct CMUnitTest unwatched[] = {
         TEST(many_files_are_not_looked_at_all_the_time),

@@ -89,6 +89,7 @@ CK_RV watch_read(struct watch *watch, watch_tell tell, void *data, enum watch_st
 {
     _Alignas(struct inotify_event) char buffer[BUFFER_SIZE];
     size_t count = 0;
+    /* A forked child has only a copy: what it read would be lost for its parent. */
     bool lost = !watch_holds(watch);
     watch->tries_used += lost;
     while (!lost) {

@@ -15,12 +15,15 @@ static bool coarse;    /* all changes of a second have the same time */
 static int64_t ahead;  /* nanoseconds */
 static bool no_inotify;
 static bool is_network;
+static bool deaf;                /* nothing is told */
+static const char *before_watch; /* a command, once */
 
 int fstatat(int directory, const char *restrict name, struct stat *restrict status, int flags);
 int fstat(int file, struct stat *status);
 int stat(const char *restrict path, struct stat *restrict status);
 int inotify_init1(int flags);
 int clock_gettime(clockid_t id, struct timespec *time);
+int inotify_add_watch(int number, const char *path, uint32_t mask);
 int fstatfs(int file, struct statfs *status);
 
 static int coarsened(int result, struct stat *status)
@@ -70,6 +73,15 @@ int inotify_init1(int flags)
         return -1;
     }
     return NEXT(inotify_init1)(flags);
+}
+
+int inotify_add_watch(int number, const char *path, uint32_t mask)
+{
+    const char *command = before_watch;
+    before_watch = NULL;
+    if (command)
+        run(command);
+    return NEXT(inotify_add_watch)(number, deaf ? "/" : path, mask);
 }
 
 int fstatfs(int file, struct statfs *status)

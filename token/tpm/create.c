@@ -139,6 +139,8 @@ CK_RV tpm_key_import(struct tpm *tpm, struct view public, struct view duplicate,
     CK_RV rv = tpm_public_decode(public, &request.public, &reason);
     if (rv == CKR_OK)
         rv = template_duplicate(duplicate, encrypted_secret, &request.duplicate, &request.seed);
+    else
+        log_line(LOG_LEVEL_ERROR, "tpm", "a key to import cannot be used: %s", reason.text);
     if (rv == CKR_OK)
         rv = tpm_run(tpm, NULL, import, &request);
     if (rv == CKR_OK)

@@ -27,6 +27,15 @@ static const struct {
     {TPM2_RC_SESSION_MEMORY, CKR_DEVICE_MEMORY, NONE},
     {TPM2_RC_SESSION_HANDLES, CKR_DEVICE_MEMORY, NONE},
     {TPM2_RC_NV_SPACE, CKR_DEVICE_MEMORY, NONE},
+    {TPM2_RC_NV_DEFINED, CKR_DEVICE_ERROR, NONE},
+    {TPM2_RC_NV_AUTHORIZATION, CKR_DEVICE_ERROR, NONE},
+    {TPM2_RC_NV_LOCKED, CKR_DEVICE_ERROR, NONE},
+    {TPM2_RC_NV_RANGE, CKR_DEVICE_ERROR, NONE},
+    {TPM2_RC_NV_SIZE, CKR_DEVICE_ERROR, NONE},
+    {TPM2_RC_NV_UNINITIALIZED, CKR_DEVICE_ERROR, NONE},
+    {TPM2_RC_POLICY, CKR_DEVICE_ERROR, NONE},
+    {TPM2_RC_KEY_SIZE, CKR_KEY_SIZE_RANGE, NONE},
+    {TPM2_RC_RANGE, CKR_DATA_INVALID, NONE},
     {TPM2_RC_REFERENCE_H0, CKR_DEVICE_ERROR, TPM_REMEDY_RELOAD},
     {TPM2_RC_HANDLE, CKR_DEVICE_ERROR, TPM_REMEDY_RELOAD},
     {TPM2_RC_INTEGRITY, CKR_DEVICE_ERROR, NONE},
@@ -54,6 +63,19 @@ static void assert_code(TSS2_RC code, CK_RV rv, enum tpm_remedy remedy)
 {
     if (tpm_error_rv(code) != rv || tpm_error_remedy(code) != remedy)
         fail_msg("0x%x: 0x%lx and remedy %d", code, tpm_error_rv(code), tpm_error_remedy(code));
+}
+
+static void a_wanted_authorisation_and_a_lack_are_known_whatever_they_are_about(UNUSED void **state)
+{
+    assert_true(tpm_error_wants_auth(TPM2_RC_BAD_AUTH | TPM2_RC_S | TPM2_RC_1));
+    assert_true(tpm_error_wants_auth(TSS2_RESMGR_TPM_RC_LAYER | TPM2_RC_AUTH_FAIL | TPM2_RC_S));
+    assert_false(tpm_error_wants_auth(TPM2_RC_AUTH_UNAVAILABLE));
+    assert_false(tpm_error_wants_auth(TSS2_RC_SUCCESS));
+    assert_true(tpm_error_lacks(TPM2_RC_CURVE | TPM2_RC_P | TPM2_RC_2));
+    assert_true(tpm_error_lacks(TPM2_RC_VALUE | TPM2_RC_P | TPM2_RC_2));
+    assert_false(tpm_error_lacks(TPM2_RC_INTEGRITY | TPM2_RC_P | TPM2_RC_1));
+    assert_false(tpm_error_lacks(TSS2_ESYS_RC_BAD_VALUE));
+    assert_false(tpm_error_lacks(TSS2_RC_SUCCESS));
 }
 
 static void each_code_has_its_answer_and_remedy(UNUSED void **state)
@@ -156,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_code_has_its_answer_and_remedy),
+        cmocka_unit_test(a_wanted_authorisation_and_a_lack_are_known_whatever_they_are_about),
         cmocka_unit_test(the_numbers_that_a_code_names_do_not_matter),
         cmocka_unit_test(a_missing_handle_is_one_whichever_it_is),
         cmocka_unit_test(resource_managers_answer_the_same),

@@ -3,8 +3,8 @@
 #include "token/tpm/run.h"
 #include "token/tpm/seal.h"
 
-/* TPM2_PT_MANUFACTURER to TPM2_PT_FIRMWARE_VERSION_1 stand side by side. */
-#define PROPERTIES (TPM2_PT_FIRMWARE_VERSION_1 - TPM2_PT_MANUFACTURER + 1)
+/* TPM2_PT_MANUFACTURER to TPM2_PT_FIRMWARE_VERSION_2 stand side by side. */
+#define PROPERTIES (TPM2_PT_FIRMWARE_VERSION_2 - TPM2_PT_MANUFACTURER + 1)
 
 struct properties {
     uint32_t values[PROPERTIES];
@@ -72,9 +72,10 @@ CK_RV tpm_identity_read(struct tpm *tpm, struct tpm_identity *ret_identity)
         append_text(identity.vendor, properties.values[i - TPM2_PT_MANUFACTURER]);
     trim(identity.manufacturer);
     trim(identity.vendor);
-    uint32_t version = properties.values[TPM2_PT_FIRMWARE_VERSION_1 - TPM2_PT_MANUFACTURER];
-    identity.firmware_major = at_most_255(version >> 16);
-    identity.firmware_minor = at_most_255(version & 0xffff);
+    memcpy(identity.firmware, properties.values + TPM2_PT_FIRMWARE_VERSION_1 - TPM2_PT_MANUFACTURER,
+           sizeof(identity.firmware));
+    identity.firmware_major = at_most_255(identity.firmware[0] >> 16);
+    identity.firmware_minor = at_most_255(identity.firmware[0] & 0xffff);
     *ret_identity = identity;
     return CKR_OK;
 }

@@ -89,10 +89,12 @@ CHECKED CK_RV tpm_seal_open(struct tpm *tpm, const struct tpm_seal *seal, struct
 CHECKED CK_RV tpm_seal_remove(struct tpm *tpm, const struct tpm_seal *seal, struct view token,
                               enum tpm_seal_role role);
 
-/* The TPM as it names itself: TPM2_PT_MANUFACTURER, vendor strings, firmware. */
+/* The TPM as it names itself: TPM2_PT_MANUFACTURER, vendor strings, firmware (both
+ * words as they are; of the first, the halves, 255 for more). */
 struct tpm_identity {
     char manufacturer[5];
     char vendor[17];
+    uint32_t firmware[2];
     uint8_t firmware_major;
     uint8_t firmware_minor;
 };

@@ -365,6 +365,9 @@ static void the_tpm_says_who_it_is_in_one_command(UNUSED void **state)
     assert_int_equal(watched.count, 1);
     assert_string_equal(identity.manufacturer, "IBM");
     assert_true(strlen(identity.vendor) > 0);
+    assert_int_equal(identity.firmware[0], property(tpm->esys, TPM2_PT_FIRMWARE_VERSION_1));
+    assert_int_equal(identity.firmware[1], property(tpm->esys, TPM2_PT_FIRMWARE_VERSION_2));
+    assert_int_equal(identity.firmware_major, 255);
     watched_close(&watched, tpm);
 }
 

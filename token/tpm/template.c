@@ -121,14 +121,13 @@ CK_RV template_duplicate(struct view duplicate, struct view encrypted_secret,
     return CKR_OK;
 }
 
-/* The field's size in front, and zeros as many as the number lacks. */
+/* Into a zeroed field, behind as many zeros as the number lacks. */
 static bool fill(struct view number, size_t size, UINT16 *ret_size, uint8_t *buffer,
                  size_t buffer_size)
 {
     number = without_zeros(number);
     if (!number.size || number.size > size || size > buffer_size)
         return false;
-    memset(buffer, 0, size - number.size);
     memcpy(buffer + size - number.size, number.data, number.size);
     *ret_size = (UINT16)size;
     return true;

@@ -167,8 +167,8 @@ static TSS2_RC wrong_pin(struct tpm *tpm, struct open_request *open, bool locked
                  "C_InitPIN by the security officer for the user",
                  (unsigned)open->seal->try_limit);
     else if (open->tries.known)
-        log_line(LOG_LEVEL_ERROR, "tpm", "wrong PIN, the %u. of %u", (unsigned)open->tries.failed,
-                 (unsigned)open->tries.limit);
+        log_line(LOG_LEVEL_ERROR, "tpm", "wrong PIN: %u of %u tries are used",
+                 (unsigned)open->tries.failed, (unsigned)open->tries.limit);
     else
         log_line(LOG_LEVEL_ERROR, "tpm", "wrong PIN");
     return TPM_RC_TOLD(locked ? CKR_PIN_LOCKED : CKR_PIN_INCORRECT);
@@ -181,6 +181,8 @@ static TSS2_RC pass_pin(struct tpm *tpm, struct open_request *open, const char *
     *ret_command = "TPM2_PolicySecret (login)";
     TSS2_RC rc =
         index_expect(tpm, open->seal->pin_index, INDEX_PIN, &open->owner, &open->gates.pin_index);
+    if (is_no_index(rc))
+        return other_index("count of wrong PINs", open->seal->pin_index);
     if (rc == TSS2_RC_SUCCESS)
         rc = tpm_set_auth(tpm, open->gates.pin_index, open->auth->pin);
     if (rc == TSS2_RC_SUCCESS && open->protected)
