@@ -199,6 +199,11 @@ const struct schema_row *schema_any(CK_ATTRIBUTE_TYPE type)
     return schema_find(type, ON_ALL | FOR_ANY);
 }
 
+bool schema_may_hide(CK_ATTRIBUTE_TYPE type)
+{
+    return type == CKA_VALUE || (type >= CKA_PRIVATE_EXPONENT && type <= CKA_COEFFICIENT);
+}
+
 bool schema_is_date(struct view value)
 {
     for (size_t i = 0; i < value.size; i++)
