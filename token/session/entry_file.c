@@ -146,6 +146,11 @@ static CK_RV take_material(struct parsing *parsing, struct entry_object *object)
 static CK_RV complete(struct parsing *parsing, struct entry_object *object)
 {
     struct attributes whole = {0};
+    struct view unique = attributes_value(&object->attributes, CKA_UNIQUE_ID);
+    if (entry_file_find(parsing->objects, unique) != object) {
+        reason_set(parsing->reason, "another object of this file has the same unique id");
+        return CKR_DATA_INVALID;
+    }
     CK_RV rv = schema_build(SCHEMA_OWN, NULL, 0, &object->attributes, &whole);
     if (rv == CKR_HOST_MEMORY)
         return rv;
