@@ -288,6 +288,12 @@ CK_RV token_reveal(struct token *token, struct object *object)
     return rv != CKR_OK ? rv : listed;
 }
 
+void token_look(struct token *token)
+{
+    if (token->writable)
+        writable_refresh(token);
+}
+
 bool token_needs_login(const struct token *token)
 {
     if (token->writable)
