@@ -130,13 +130,18 @@ typedef struct CK_FUNCTION_LIST_3_0 {
     SIGNET_FUNCTIONS_3_0(SIGNET_MEMBER)
 } CK_FUNCTION_LIST_3_0;
 
-typedef struct CK_EDDSA_PARAMS {
+#endif /* CRYPTOKI_VERSION_MAJOR < 3 */
+
+/* Parameters of mechanisms, which headers of version 3 may have or not: under names of
+ * our own they are in nobody's way. */
+typedef struct signet_eddsa_params {
     CK_BBOOL phFlag;
     CK_ULONG ulContextDataLen;
     CK_BYTE_PTR pContextData;
-} CK_EDDSA_PARAMS;
+} signet_eddsa_params;
+#define CK_EDDSA_PARAMS signet_eddsa_params
 
-typedef struct CK_HKDF_PARAMS {
+typedef struct signet_hkdf_params {
     CK_BBOOL bExtract;
     CK_BBOOL bExpand;
     CK_MECHANISM_TYPE prfHashMechanism;
@@ -146,20 +151,20 @@ typedef struct CK_HKDF_PARAMS {
     CK_OBJECT_HANDLE hSaltKey;
     CK_BYTE_PTR pInfo;
     CK_ULONG ulInfoLen;
-} CK_HKDF_PARAMS;
+} signet_hkdf_params;
+#define CK_HKDF_PARAMS signet_hkdf_params
 
-typedef CK_ULONG CK_GENERATOR_FUNCTION;
+typedef CK_ULONG CK_GENERATOR_FUNCTION; /* C11 lets it be said twice */
 
-typedef struct CK_GCM_MESSAGE_PARAMS {
+typedef struct signet_gcm_message_params {
     CK_BYTE_PTR pIv;
     CK_ULONG ulIvLen;
     CK_ULONG ulIvFixedBits;
     CK_GENERATOR_FUNCTION ivGenerator;
     CK_BYTE_PTR pTag;
     CK_ULONG ulTagBits;
-} CK_GCM_MESSAGE_PARAMS;
-
-#endif /* CRYPTOKI_VERSION_MAJOR < 3 */
+} signet_gcm_message_params;
+#define CK_GCM_MESSAGE_PARAMS signet_gcm_message_params
 
 #ifndef CKA_UNIQUE_ID
 #define CKA_UNIQUE_ID 4UL

@@ -95,13 +95,17 @@ static void describe(const struct token *token, enum vault_user user, CK_RV rv,
 {
     const char *who = user == VAULT_SO ? "SO" : "user";
     const char *path = directory_path(token->writable->directory);
+    bool locked = tries->known && tries->failed >= tries->limit;
+    const char *way = !locked ? ""
+                      : user == VAULT_USER
+                          ? "; it is locked until the SO sets a new one (C_InitPIN)"
+                          : "; it is locked for good";
     if (rv == CKR_PIN_INCORRECT && tries->known)
-        log_line(LOG_LEVEL_WARNING, "session", "%s: wrong %s PIN: %u of %u tries are used", path,
-                 who, (unsigned)tries->failed, (unsigned)tries->limit);
-    if (rv == CKR_PIN_LOCKED && tries->known && tries->failed >= tries->limit)
-        log_line(LOG_LEVEL_ERROR, "session", "%s: the %s PIN is locked after %u wrong tries%s",
-                 path, who, (unsigned)tries->failed,
-                 user == VAULT_USER ? ": the SO can set a new one (C_InitPIN)" : "");
+        log_line(LOG_LEVEL_WARNING, "session", "%s: wrong %s PIN: %u of %u tries are used%s", path,
+                 who, (unsigned)tries->failed, (unsigned)tries->limit, way);
+    if (rv == CKR_PIN_LOCKED && locked)
+        log_line(LOG_LEVEL_ERROR, "session", "%s: the %s PIN had %u wrong tries%s", path, who,
+                 (unsigned)tries->failed, way);
 }
 
 /* A change of the PIN that was killed between the file and the counter shows in that the
@@ -297,6 +301,11 @@ static CK_RV check_so(struct token *token, struct view pin)
         return CKR_OK;
     CK_RV rv = open_vault(token, VAULT_SO, pin, &pending);
     vault_close(writable->vault);
+    if (rv == CKR_DEVICE_ERROR || rv == CKR_PIN_LOCKED)
+        log_line(LOG_LEVEL_ERROR, "session",
+                 "%s: without the SO's PIN the token is not initialised again; to give up what is "
+                 "in it, remove the file '" TOKEN_FILE_NAME "' there",
+                 directory_path(writable->directory));
     return rv;
 }
 

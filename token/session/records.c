@@ -286,7 +286,7 @@ static void cache(struct token *token, const char *name, const struct file_stamp
 
 static void note_problem(struct token *token, const char *name, const struct reason *reason)
 {
-    log_line(LOG_LEVEL_ERROR, "session", "%s/%s:%u: %s; it is left out",
+    log_line(LOG_LEVEL_ERROR, "session", "%s/%s:%u: %s; the file is left out",
              directory_path(token->writable->directory), name, reason->line, reason->text);
     problems_add(&token->problems, name, reason);
 }

@@ -40,11 +40,13 @@ CK_RV token_add_object(struct token *token, CK_SESSION_HANDLE owner, struct obje
     return rv;
 }
 
-/* Small tokens are searched one by one. */
+/* Small tokens are searched one by one, and those that are only listed, too. */
 #define FINDER_FROM 32
 
-static CK_RV start_finder(struct token *token)
+CK_RV token_index(struct token *token)
 {
+    if (token->finder || token->object_count < FINDER_FROM)
+        return CKR_OK;
     CK_RV rv = finder_new(&token->finder);
     for (size_t i = 0; i < token->object_count && rv == CKR_OK; i++)
         rv = finder_add(token->finder, token->objects[i]);
@@ -57,9 +59,7 @@ static CK_RV start_finder(struct token *token)
 
 CK_RV token_list_object(struct token *token, struct object *object)
 {
-    if (token->finder)
-        return finder_add(token->finder, object);
-    return token->object_count > FINDER_FROM ? start_finder(token) : CKR_OK;
+    return token->finder ? finder_add(token->finder, object) : CKR_OK;
 }
 
 void token_unlist_object(struct token *token, struct object *object)
@@ -87,6 +87,11 @@ static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE ha
 static bool is_hidden(const struct token *token, const struct object *object)
 {
     return !token_is_open(token) && object_bool(object, CKA_PRIVATE);
+}
+
+bool token_shows(const struct token *token, const struct object *object)
+{
+    return !is_hidden(token, object);
 }
 
 struct object *token_object(const struct token *token, CK_OBJECT_HANDLE handle)
@@ -189,7 +194,8 @@ static CK_RV read_key(struct token *token, struct object *object)
 {
     struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
     struct entry_object *entry = NULL;
-    struct reason reason = {0};
+    struct reason reason = {0}, named = {0};
+    const struct record *record = object->home;
     CK_RV rv = writable_read(token, object, &contents, &entry);
     if (rv == CKR_OBJECT_HANDLE_INVALID)
         return CKR_KEY_HANDLE_INVALID;
@@ -198,9 +204,11 @@ static CK_RV read_key(struct token *token, struct object *object)
                       bytes_view(&entry->pem), bytes_view(&entry->key_id), &object->key, &reason);
     if (rv == CKR_OK)
         rv = bytes_copy(&object->key_id, bytes_view(&entry->key_id));
-    return rv == CKR_HOST_MEMORY || rv == CKR_OK
-               ? rv
-               : writable_fail(token, CKR_FUNCTION_FAILED, &reason);
+    if (rv == CKR_HOST_MEMORY || rv == CKR_OK)
+        return rv;
+    if (*reason.text)
+        reason_set(&named, "%s: %s", record->name, reason.text);
+    return writable_fail(token, CKR_FUNCTION_FAILED, &named);
 }
 
 CK_RV token_key(struct token *token, struct object *object, struct key **ret_key)
