@@ -108,7 +108,7 @@ static CK_RV make_token_secret(struct token *token, struct made *made)
     CK_RV rv = CKR_OK;
     if (made->key && made->key_id.size)
         return CKR_OK;
-    if (made->key)
+    if (made->key && !made->value.size) /* a copy's value is there already */
         rv = key_secret_value(made->key, &made->value);
     if (rv == CKR_OK)
         rv = writable_unlock(token);
