@@ -281,6 +281,15 @@ static CK_RV take_token(const struct entry_group *group, struct token_file *file
                         : take_bytes(group, "storage root", 128, false, &tpm->root_name, reason);
 }
 
+/* Without PIN is the user's seal alone, and never one that is about to be. */
+static CK_RV take_closed(const struct entry_group *group, struct vault_seal *seal,
+                         struct reason *reason)
+{
+    return view_equal(entry_value(group, "pin"), view_string("required"))
+               ? take_seal(group, seal, reason)
+               : wrong(group, "pin", reason);
+}
+
 static CK_RV take_group(const struct entry_group *group, struct token_file *file, bool *has_token,
                         struct reason *reason)
 {
@@ -290,9 +299,10 @@ static CK_RV take_group(const struct entry_group *group, struct token_file *file
     }
     for (enum vault_user user = 0; user < VAULT_USERS; user++) {
         if (view_equal(group->kind, view_string(user_groups[user])))
-            return take_seal(group, &file->seals[user], reason);
+            return user == VAULT_USER ? take_seal(group, &file->seals[user], reason)
+                                      : take_closed(group, &file->seals[user], reason);
         if (view_equal(group->kind, view_string(pending_groups[user])))
-            return take_seal(group, &file->pending[user], reason);
+            return take_closed(group, &file->pending[user], reason);
     }
     reason->line = group->line;
     reason_set(reason, "[%.*s] does not belong into a token file", (int)group->kind.size,
