@@ -366,7 +366,7 @@ static CK_RV change_pin(struct token *token, enum vault_user user, struct view p
     if (rv != CKR_OK)
         return rv;
     writable_refresh(token);
-    bool same = memcmp(id, token->writable->file.id, sizeof(id)) == 0;
+    bool same = !token->writable->damaged && memcmp(id, token->writable->file.id, sizeof(id)) == 0;
     rv = same && vault_is_open(token->writable->vault) ? replace_seal(token, user, pin)
                                                        : (CK_RV)CKR_USER_NOT_LOGGED_IN;
     writable_release(token);

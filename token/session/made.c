@@ -77,8 +77,7 @@ static CK_RV choose_sealing(const struct token *token, const struct made *made,
 static CK_RV bind_new(struct made *made, struct bytes *ret_unique)
 {
     CK_RV rv = bytes_copy(&made->key_id, attributes_value(&made->attributes, CKA_UNIQUE_ID));
-    return rv != CKR_OK ? rv
-                        : binding_of(&made->attributes, bytes_view(&made->key_id), ret_unique);
+    return rv != CKR_OK ? rv : binding_of(&made->attributes, bytes_view(&made->key_id), ret_unique);
 }
 
 static CK_RV make_token_private(struct token *token, struct made *made)

@@ -38,6 +38,10 @@ static CK_RV begin(struct token *token)
     if (rv != CKR_OK)
         return rv;
     writable_load(token);
+    if (writable->damaged) {
+        writable_release(token);
+        return CKR_DEVICE_ERROR;
+    }
     if (!writable_is_initialised(writable) || memcmp(id, writable->file.id, sizeof(id)) != 0) {
         writable_release(token);
         log_line(LOG_LEVEL_ERROR, "session",
