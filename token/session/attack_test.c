@@ -292,7 +292,7 @@ static void it_is_refused_when_it_takes_the_place_of_one_in_use(UNUSED void **st
     parts = begin("pin = required");
     generate(&parts, &public_key, &private_key);
     run("cp planted/token work/token");
-    assert_rv(create_data(&parts, "d", view_string("v"), true, &data), CKR_DEVICE_ERROR);
+    assert_rv(create_data(&parts, "d", view_string("v"), true, &data), CKR_TOKEN_WRITE_PROTECTED);
     assert_rv(session_set_pin(parts.session, view_string("1234"), view_string("4321")),
               CKR_DEVICE_ERROR);
     assert_ok(token_logout(parts.token));

@@ -48,8 +48,9 @@ static CK_RV reveal_all(struct token *token)
 static CK_RV try_object(const struct token *token, struct object *object,
                         const CK_ATTRIBUTE *template, CK_ULONG count, struct search *search)
 {
-    bool seen = token_object(token, object->handle) != NULL;
-    return seen && object_matches(object, template, count) ? take(search, object) : CKR_OK;
+    return token_shows(token, object) && object_matches(object, template, count)
+               ? take(search, object)
+               : CKR_OK;
 }
 
 static int by_handle(const void *a, const void *b)
@@ -64,7 +65,9 @@ static CK_RV find_all(struct token *token, const CK_ATTRIBUTE *template, CK_ULON
                       struct search *search)
 {
     struct finder_hits hits = {.indexed = false};
-    CK_RV rv = CKR_OK;
+    CK_RV rv = count ? token_index(token) : CKR_OK;
+    if (rv != CKR_OK)
+        return rv;
     if (token->finder)
         finder_find(token->finder, template, count, &hits);
     if (!hits.indexed) {

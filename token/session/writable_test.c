@@ -37,11 +37,71 @@ static void a_token_lives(UNUSED void **state)
     close_parts(&parts);
 }
 
+struct said {
+    char text[2048];
+    unsigned lines;
+};
+
+static void hear(void *context, const char *text)
+{
+    struct said *said = context;
+    snprintf(said->text, sizeof(said->text), "%s", text);
+    said->lines++;
+}
+
+static void assert_said(struct said *said, const char *expected)
+{
+    assert_int_equal(said->lines, 1);
+    assert_contains(said->text, expected);
+    *said = (struct said){.lines = 0};
+}
+
+static void each_wrong_pin_is_one_line_with_what_is_left(UNUSED void **state)
+{
+    struct said said = {.lines = 0};
+    struct parts parts = open_directory("user tries = 2\nso tries = 1\n");
+    initialise(&parts);
+    log_listen(hear, &said);
+    assert_rv(login(&parts, CKU_USER, "4321"), CKR_PIN_INCORRECT);
+    assert_said(&said, "/work: wrong user PIN: 1 of 2 tries are used");
+    assert_rv(login(&parts, CKU_USER, "4321"), CKR_PIN_INCORRECT);
+    assert_said(&said, "2 of 2 tries are used; it is locked until the SO sets a new one");
+    assert_rv(login(&parts, CKU_USER, "1234"), CKR_PIN_LOCKED);
+    assert_said(&said, "the user PIN had 2 wrong tries; it is locked until");
+    assert_rv(login(&parts, CKU_SO, "4321"), CKR_PIN_INCORRECT);
+    assert_said(&said, "wrong SO PIN: 1 of 1 tries are used; it is locked for good");
+    log_listen(NULL, NULL);
+    close_parts(&parts);
+}
+
+static void who_cannot_initialise_again_is_told_the_way_out(UNUSED void **state)
+{
+    struct said said = {.lines = 0};
+    struct parts parts = open_directory("so tries = 1\n");
+    initialise(&parts);
+    assert_rv(login(&parts, CKU_SO, "4321"), CKR_PIN_INCORRECT);
+    close_parts(&parts);
+
+    parts = open_directory("so tries = 1\n");
+    log_listen(hear, &said);
+    assert_rv(token_initialise(parts.token, view_string("so-pin"), view_of(label, 32)),
+              CKR_PIN_LOCKED);
+    log_listen(NULL, NULL);
+    assert_contains(said.text, "to give up what is in it, remove the file 'token' there");
+    assert_int_equal(unlink("work/token"), 0);
+    assert_ok(token_initialise(parts.token, view_string("so-pin"), view_of(label, 32)));
+    close_parts(&parts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_own_directory(an_absent_directory_is_an_uninitialised_token),
         in_own_directory(a_token_lives),
+        cmocka_unit_test_setup_teardown(each_wrong_pin_is_one_line_with_what_is_left,
+                                        enter_directory, leave_directory),
+        cmocka_unit_test_setup_teardown(who_cannot_initialise_again_is_told_the_way_out,
+                                        enter_directory, leave_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
