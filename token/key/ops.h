@@ -6,6 +6,8 @@
 #include "token/base/reason.h"
 #include "token/key/key.h"
 
+struct vault;
+
 /* A NULL slot means "not supported" and is answered in key.c. `free` frees what
  * the kind added, not the struct key. */
 struct key_ops {
@@ -20,6 +22,8 @@ struct key_ops {
     CK_RV (*derive)(struct key *key, struct view point, struct bytes *ret_secret);
     CK_RV (*write)(struct key *key, struct bytes *ret_pem);
     CK_RV (*export_parts)(struct key *key, struct private_parts *ret_parts);
+    CK_RV(*bind)
+    (struct key *key, struct vault *vault, struct view unique, struct key **ret_key);
     CK_RV (*secret_value)(struct key *key, struct bytes *ret_value);
     void (*free)(struct key *key);
 };

@@ -164,6 +164,17 @@ static CK_RV complete(struct parsing *parsing, struct entry_object *object)
     return CKR_OK;
 }
 
+/* What is encrypted may not turn into something that everybody is shown. */
+static CK_RV check_encrypted(struct parsing *parsing, const struct entry_object *object)
+{
+    if (!object->encrypted_value.size ||
+        (class_of(object) == CKO_DATA && attributes_bool(&object->attributes, CKA_PRIVATE, false)))
+        return CKR_OK;
+    reason_set(parsing->reason, "'" ENCRYPTED_LINE "' is for private data alone; 'private = true' "
+                                "was changed, or is missing");
+    return CKR_DATA_INVALID;
+}
+
 static CK_RV take_group(struct parsing *parsing, const struct entry_group *group)
 {
     struct entry_objects *all = parsing->objects;
@@ -188,7 +199,9 @@ static CK_RV take_group(struct parsing *parsing, const struct entry_group *group
         rv = bytes_copy(&object->pem, group->pem);
     if (rv == CKR_OK)
         rv = take_material(parsing, object);
-    return rv != CKR_OK ? rv : complete(parsing, object);
+    if (rv == CKR_OK)
+        rv = complete(parsing, object);
+    return rv != CKR_OK ? rv : check_encrypted(parsing, object);
 }
 
 static CK_RV take_token_id(const struct entry_group *header, struct parsing *parsing)

@@ -456,7 +456,9 @@ static CK_RV change_pin(struct token *token, enum vault_user user, const struct 
         return rv;
     writable_refresh(token);
     bool same = memcmp(id, token->writable->file.id, sizeof(id)) == 0;
-    rv = same ? permit(token, user, old_pin) : (CK_RV)CKR_USER_NOT_LOGGED_IN;
+    rv = token->writable->damaged ? CKR_DEVICE_ERROR : same ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+    if (rv == CKR_OK)
+        rv = permit(token, user, old_pin);
     if (rv == CKR_OK)
         rv = replace_seal(token, user, pin);
     writable_release(token);

@@ -10,6 +10,7 @@
 #include "token/object/build.h"
 #include "token/object/finder.h"
 #include "token/object/material.h"
+#include "token/session/binding.h"
 #include "token/session/exported.h"
 #include "token/session/life.h"
 #include "token/session/section.h"
@@ -197,15 +198,19 @@ void token_free(struct token *token)
 static CK_RV read_key(struct token *token, struct object *object)
 {
     struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
+    struct bytes unique CLEANUP(bytes_free) = {0};
     struct entry_object *entry = NULL;
     struct reason reason = {0}, named = {0};
     const struct record *record = object->home;
     CK_RV rv = writable_read(token, object, &contents, &entry);
     if (rv == CKR_OBJECT_HANDLE_INVALID)
         return CKR_KEY_HANDLE_INVALID;
+    /* What this object is known to allow counts, wherever that was read. */
+    if (rv == CKR_OK)
+        rv = binding_of(&object->attributes, bytes_view(&entry->key_id), &unique);
     if (rv == CKR_OK)
         rv = key_read(token->writable->vault, contents.own ? KEY_OF_TOKEN : KEY_DROPPED_IN,
-                      bytes_view(&entry->pem), bytes_view(&entry->key_id), &object->key, &reason);
+                      bytes_view(&entry->pem), bytes_view(&unique), &object->key, &reason);
     if (rv == CKR_OK)
         rv = bytes_copy(&object->key_id, bytes_view(&entry->key_id));
     if (rv == CKR_HOST_MEMORY || rv == CKR_OK)

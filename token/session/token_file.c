@@ -297,7 +297,7 @@ static CK_RV take_group(const struct entry_group *group, struct token_file *file
         if (view_equal(group->kind, view_string(user_groups[user])))
             return take_seal(group, &file->seals[user], user == VAULT_USER, reason);
         if (view_equal(group->kind, view_string(pending_groups[user])))
-            return take_seal(group, &file->pending[user], user == VAULT_USER, reason);
+            return take_seal(group, &file->pending[user], false, reason);
     }
     reason->line = group->line;
     reason_set(reason, "[%.*s] does not belong into a token file", (int)group->kind.size,
