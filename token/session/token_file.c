@@ -118,6 +118,8 @@ CK_RV token_file_write(const struct token_file *file, struct bytes *ret_text)
         put_id(&writer, "token", file->id);
     if (file->has_next)
         put_id(&writer, "next token", file->next);
+    if (file->has_previous)
+        put_id(&writer, "previous token", file->previous);
     if (file->initialised) {
         put_group(&writer, "token");
         put_bytes(&writer, "label", bytes_view(&file->label));
@@ -312,6 +314,8 @@ static CK_RV take_all(const struct entry *entry, struct token_file *file, struct
     CK_RV rv = take_id(header, "token", &file->initialised, file->id, reason);
     if (rv == CKR_OK)
         rv = take_id(header, "next token", &file->has_next, file->next, reason);
+    if (rv == CKR_OK)
+        rv = take_id(header, "previous token", &file->has_previous, file->previous, reason);
     for (size_t i = 1; i < entry->group_count && rv == CKR_OK; i++)
         rv = take_group(&entry->groups[i], file, &has_token, reason);
     if (rv == CKR_OK && file->initialised && !has_token) {
