@@ -161,6 +161,13 @@ static void authenticated_wrapping_goes_by_the_uses_of_wrapping(UNUSED void **st
     assert_rv(manage_wrap_authenticated(work.session, &mechanism, by, target, more, out, &size),
               CKR_KEY_FUNCTION_NOT_PERMITTED);
     set_flag(by, CKA_WRAP, true);
+    poison(iv);
+    assert_ok(manage_wrap_authenticated(work.session, &mechanism, by, target, more, NULL, &size));
+    assert_int_equal(size, sizeof(out));
+    size--;
+    assert_rv(manage_wrap_authenticated(work.session, &mechanism, by, target, more, out, &size),
+              CKR_BUFFER_TOO_SMALL);
+    assert_poison(iv);
     assert_ok(manage_wrap_authenticated(work.session, &mechanism, by, target, more, out, &size));
     assert_rv(manage_unwrap_authenticated(work.session, &mechanism, by, view_of(out, size), wanted,
                                           more, &made),
