@@ -110,6 +110,8 @@ static CK_RV lacks(struct parsing *parsing, const char *what)
 static CK_RV set_certificate(struct entry_object *object, const struct certificate *certificate)
 {
     CK_RV rv = attributes_set(&object->attributes, CKA_VALUE, bytes_view(&certificate->der));
+    if (rv == CKR_OK && !attributes_has(&object->attributes, CKA_CERTIFICATE_TYPE))
+        rv = attributes_set_ulong(&object->attributes, CKA_CERTIFICATE_TYPE, CKC_X_509);
     return rv != CKR_OK ? rv : material_set_certificate(&object->attributes, certificate);
 }
 
