@@ -37,6 +37,10 @@ static CK_RV begin(struct token *token)
     if (rv != CKR_OK)
         return rv;
     writable_load(token);
+    if (token_is_read_only(token)) {
+        writable_release(token);
+        return CKR_TOKEN_WRITE_PROTECTED;
+    }
     if (!writable_is_initialised(writable) || memcmp(id, writable->file.id, sizeof(id)) != 0) {
         writable_release(token);
         log_line(LOG_LEVEL_ERROR, "session",
@@ -135,9 +139,11 @@ static CK_RV write_entry(struct token *token, const char *name, struct entry_obj
     CK_RV rv = entry_file_write(objects, &text);
     if (rv == CKR_OK)
         rv = directory_write(token->writable->directory, name, bytes_view(&text), &reason);
-    if (rv != CKR_OK)
-        return writable_fail(token, rv, &reason);
-    return apply(token, name, objects);
+    if (rv == CKR_OK)
+        rv = apply(token, name, objects);
+    /* The file may be another all the same. */
+    token->writable->stale |= rv != CKR_OK;
+    return writable_fail(token, rv, &reason);
 }
 
 /* What a person sees in the directory: the kind, and the beginning of the unique id. */
@@ -240,6 +246,7 @@ static CK_RV take_out(struct token *token, const char *name, struct entry_object
         CK_RV rv = directory_remove(token->writable->directory, name, &reason);
         if (rv == CKR_OK)
             writable_forget(token, name);
+        token->writable->stale |= rv != CKR_OK;
         return writable_fail(token, rv, &reason);
     }
     entry_object_clear(entry);

@@ -69,7 +69,7 @@ void token_unlist_object(struct token *token, struct object *object)
 }
 
 /* Handles only grow, so the array is sorted by them. */
-static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE handle)
+static size_t place_of(const struct token *token, CK_OBJECT_HANDLE handle)
 {
     size_t low = 0;
     size_t high = token->object_count;
@@ -80,8 +80,14 @@ static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE ha
         else
             high = middle;
     }
-    bool found = low < token->object_count && token->objects[low]->handle == handle;
-    return found ? token->objects[low] : NULL;
+    return low;
+}
+
+static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE handle)
+{
+    size_t at = place_of(token, handle);
+    bool found = at < token->object_count && token->objects[at]->handle == handle;
+    return found ? token->objects[at] : NULL;
 }
 
 static bool is_hidden(const struct token *token, const struct object *object)
@@ -108,16 +114,14 @@ bool token_object_is_hidden(const struct token *token, CK_OBJECT_HANDLE handle)
 
 void token_remove_object(struct token *token, struct object *object)
 {
-    for (size_t i = 0; i < token->object_count; i++) {
-        if (token->objects[i] != object)
-            continue;
-        token_unlist_object(token, object);
-        memmove(&token->objects[i], &token->objects[i + 1],
-                (token->object_count - i - 1) * sizeof(struct object *));
-        token->object_count--;
-        object_free(object);
+    size_t at = place_of(token, object->handle);
+    if (at == token->object_count || token->objects[at] != object)
         return;
-    }
+    token_unlist_object(token, object);
+    memmove(&token->objects[at], &token->objects[at + 1],
+            (token->object_count - at - 1) * sizeof(struct object *));
+    token->object_count--;
+    object_free(object);
 }
 
 void token_remove_stored_objects(struct token *token)
