@@ -43,7 +43,8 @@ struct tpm {
     uint8_t standard_root[TPM_NAME_MAX_SIZE]; /* Name of the root made last; size 0: none yet */
     size_t standard_root_size;
     struct tpm_secret_abilities secret_abilities;
-    bool no_encrypt_decrypt2; /* it was tried: only the older command is there */
+    atomic_uint known_secrets; /* a bit for each enum hash of HMAC; HASH_NONE: AES */
+    bool no_encrypt_decrypt2;  /* it was tried: only the older command is there */
 };
 
 /* Takes the lock and connects if need be; on failure (logged) the lock is not

@@ -110,17 +110,38 @@ static bool refused(TSS2_RC rc)
     return tpm_error_lacks(rc);
 }
 
+/* For tpm_secret_known, which takes no lock. */
+static void remember(struct tpm *tpm)
+{
+    bool protected = protection_wanted(tpm, TPM_PROTECTION_AUTO);
+    unsigned known = 0;
+    for (enum hash hash = HASH_NONE; hash <= HASH_SHA3_512; hash++) {
+        const struct tpm_secret secret = {.algorithm = hash == HASH_NONE ? KEY_ALGORITHM_AES
+                                                                         : KEY_ALGORITHM_SECRET,
+                                          .hash = hash};
+        if (!lacking(&tpm->secret_abilities, &secret, protected))
+            known |= 1u << hash;
+    }
+    tpm->known_secrets = known;
+}
+
 static TSS2_RC create(struct tpm *tpm, void *request, const char **ret_command)
 {
     struct request *wanted = request;
     TSS2_RC rc = ask(tpm, ret_command);
     if (rc != TSS2_RC_SUCCESS)
         return rc;
+    remember(tpm);
     const char *what = lacking(&tpm->secret_abilities, wanted->secret, wanted->create.protected);
     if (what)
         return refuse(wanted->secret, what, 0);
     rc = root_use(tpm, ROOT_FOR_NEW, (struct view){0}, root_create, &wanted->create, ret_command);
     return refused(rc) ? refuse(wanted->secret, "keys of this kind", rc) : rc;
+}
+
+bool tpm_secret_known(struct tpm *tpm, enum hash hash)
+{
+    return tpm->known_secrets & 1u << hash;
 }
 
 /* Of its own accord a TPM makes keys as long as the name algorithm's digest. */

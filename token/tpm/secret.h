@@ -13,6 +13,10 @@
 /* Whether any TPM has HMAC with this hash. No command is sent. */
 bool tpm_secret_has_hash(enum hash hash);
 
+/* What the TPM has said so far on this connection: HMAC with this hash, or AES (HASH_NONE).
+ * No command is sent: false for one that was not asked yet. */
+bool tpm_secret_known(struct tpm *tpm, enum hash hash);
+
 /* What is to be made. KEY_ALGORITHM_AES for TPM2_EncryptDecrypt, KEY_ALGORITHM_SECRET for
  * TPM2_HMAC; `hash`: what the latter is to be used with, HASH_NONE for any that the TPM
  * has. With a value it is that one, else one of `bits` that the TPM makes. */
