@@ -109,7 +109,8 @@ static CK_RV copy_key(struct session *session, struct object *from, struct made 
         return rv;
     made->key = key_ref(key);
     if (class == CKO_SECRET_KEY) {
-        rv = key_secret_value(key, &made->value);
+        if (!key_keeps_value(key))
+            rv = key_secret_value(key, &made->value);
         attributes_remove(&made->attributes, CKA_VALUE);
     }
     return rv != CKR_OK ? rv : bytes_copy(&made->key_id, bytes_view(&from->key_id));

@@ -34,6 +34,7 @@ struct writable {
     bool stale;      /* the records are behind the directory's list */
     bool pinless;
     enum key_sealing sealing;
+    bool secrets_in_tpm; /* where it can have them */
     uint32_t try_limit[VAULT_USERS];
     struct record **records; /* in the order of their names */
     size_t record_count;
@@ -47,6 +48,7 @@ struct writable_settings {
     enum key_protection protection;
     bool pinless;
     enum key_sealing sealing;
+    bool secrets_in_tpm;
     uint32_t try_limit[VAULT_USERS];
 };
 
