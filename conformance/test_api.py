@@ -32,7 +32,7 @@ SETS = {
 }
 # Beyond the set "tpm", or "software" for a foreign module: what depends on the key.
 BY_KEY = ("attribute", "content", "derive", "encrypt", "encrypt_rules", "find", "login", "object",
-          "pss", "sign", "sign_data", "sign_rules")
+          "pss", "sign", "sign_data", "sign_rules", "verify_signature")
 BY_PIN = ("find", "sign_rules")
 COUNTED = ("count", "token_count", "trouble")
 LEAKY = ("exit", "fork")  # their processes end without C_Finalize, on purpose

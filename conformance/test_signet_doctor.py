@@ -312,6 +312,7 @@ def test_a_tpm_that_was_cleared_or_exchanged_is_told(doctor, directory):
     directory.initialise()
     directory.tpm2("tpm2_clear", "-c", "p")
     told = problems(doctor("--quiet", "--tpm", status=1))
+    assert len(told) == 1
     assert "not the TPM that the token was made on, or it was cleared" in told[0]
 
 

@@ -75,6 +75,7 @@ def request(client, token, module, key):
     return client.file("csr")
 
 
+@pytest.mark.killed
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_key_made_by_p11tool_is_certified_and_serves_tls(client, module, fixtures, initialised,
                                                            generated, p11tool, kind):

@@ -52,6 +52,7 @@ def test_a_key_pair_is_made_listed_and_signs(client, token, kind):
     assert verifies(client, token.public_key(), sign(token, kind), MESSAGE)
 
 
+@pytest.mark.killed
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_key_made_by_pkcs11_tool_serves_tls(token, kind):
     token.initialise()

@@ -29,6 +29,7 @@ def engine(token):
     return ["-engine", "pkcs11", "-keyform", "engine"]
 
 
+@pytest.mark.killed
 def test_the_engine_requests_a_certificate_and_serves_tls(made, engine):
     certificate = made.certify(made.request())
     for version in ("tls1_2", "tls1_3"):

@@ -170,16 +170,21 @@ void directory_report_tpm(struct report *report, const struct config_section *se
 {
     const struct token_file *file = &token->writable->file;
     struct vault_identity now = {0};
+    bool other = false;
     if (!writable_is_initialised(token->writable))
         return;
     if (vault_identify(token->writable->vault, &now) != CKR_OK)
         report_problem(report, line_of(section), "the TPM's storage root cannot be made or read");
-    else if (file->tpm.root_name.size &&
-             !view_equal(bytes_view(&now.root_name), bytes_view(&file->tpm.root_name)))
+    else
+        other = file->tpm.root_name.size &&
+                !view_equal(bytes_view(&now.root_name), bytes_view(&file->tpm.root_name));
+    vault_identity_clear(&now);
+    if (other) {
         report_problem(report, line_of(section),
                        "this is not the TPM that the token was made on, or it was cleared since: "
                        "the token's keys are lost, unless the other TPM comes back");
-    vault_identity_clear(&now);
+        return;
+    }
     for (enum vault_user user = 0; user < VAULT_USERS; user++) {
         const struct vault_seal *seal = &file->seals[user];
         if (!seal->present || !seal->gated)

@@ -94,9 +94,9 @@ static const struct {
 static const CK_FLAGS private_flags = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_DECRYPT | CKF_DERIVE;
 static const CK_FLAGS public_flags = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_ENCRYPT;
 
-/* An exported key is not for recovery: its objects say so. */
-static const CK_FLAGS directory_flags = CKF_WRAP | CKF_UNWRAP | CKF_GENERATE |
-                                        CKF_GENERATE_KEY_PAIR | CKF_SIGN_RECOVER |
+/* An exported key is neither for recovery nor for encapsulation: its objects say so. */
+static const CK_FLAGS directory_flags = CKF_ENCAPSULATE | CKF_DECAPSULATE | CKF_WRAP | CKF_UNWRAP |
+                                        CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_SIGN_RECOVER |
                                         CKF_VERIFY_RECOVER;
 
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *key,

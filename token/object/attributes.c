@@ -66,11 +66,14 @@ static size_t place_of(const struct attributes *attributes, CK_ATTRIBUTE_TYPE ty
     return low;
 }
 
-static struct view find(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
-                        bool *ret_present)
+bool attributes_get(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                    struct view *ret_value)
 {
-    size_t index = place_of(attributes, type, ret_present);
-    return *ret_present ? value_at(attributes, index) : (struct view){0};
+    bool present;
+    size_t index = place_of(attributes, type, &present);
+    if (present)
+        *ret_value = value_at(attributes, index);
+    return present;
 }
 
 bool attributes_has(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type)
@@ -201,8 +204,9 @@ CK_ULONG attributes_ulong(const struct attributes *attributes, CK_ATTRIBUTE_TYPE
 
 struct view attributes_value(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type)
 {
-    bool present;
-    return find(attributes, type, &present);
+    struct view value = {0};
+    (void)attributes_get(attributes, type, &value);
+    return value;
 }
 
 CK_RV attributes_copy(struct attributes *attributes, const struct attributes *from)

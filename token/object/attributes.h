@@ -40,8 +40,11 @@ bool attributes_bool(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type
 CK_ULONG attributes_ulong(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
                           CK_ULONG fallback);
 
-/* Empty if it is missing. */
+/* The value, empty if it is missing; and both in one: has it, and its value. */
 struct view attributes_value(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type);
+
+bool attributes_get(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                    struct view *ret_value);
 
 CHECKED CK_RV attributes_copy(struct attributes *attributes, const struct attributes *from);
 

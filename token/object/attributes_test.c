@@ -184,7 +184,7 @@ static void what_is_no_packed_set_is_refused(UNUSED void **state)
         packed.data[fixed[i]] ^= 1;
     }
     uint32_t *first = (uint32_t *)(void *)(packed.data + 8);
-    const uint32_t wrong[][2] = {{0, 3}, {0, 2}, {1, 1000}, {1, UINT32_MAX}, {3, 7}, {9, 1000}};
+    const uint32_t wrong[][2] = {{0, 3}, {0, 1}, {1, 1000}, {1, UINT32_MAX}, {3, 7}, {9, 1000}};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         uint32_t right = first[wrong[i][0]];
         first[wrong[i][0]] = wrong[i][1];

@@ -82,6 +82,27 @@ static void what_an_object_is_made_of_does_not_change(UNUSED void **state)
     }
 }
 
+/* Whatever is to be written there. */
+static void what_cannot_be_changed_is_read_only_before_it_is_wrong(UNUSED void **state)
+{
+    static const struct {
+        beginning begin;
+        CK_ATTRIBUTE_TYPE type;
+    } rows[] = {{begin_data, CKA_TOKEN},
+                {begin_certificate, CKA_CERTIFICATE_TYPE},
+                {begin_certificate, CKA_START_DATE},
+                {begin_public_rsa, CKA_KEY_TYPE},
+                {begin_public_ec, CKA_EC_PARAMS}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct attributes attributes = attributes_of(rows[i].begin);
+        struct template template = {.count = 0};
+        add_text(&template, rows[i].type, "\7\7\7");
+        assert_rv(schema_change(&attributes, template.list, 1, SCHEMA_SET),
+                  CKR_ATTRIBUTE_READ_ONLY);
+        attributes_clear(&attributes);
+    }
+}
+
 static void the_same_value_may_always_be_set(UNUSED void **state)
 {
     struct attributes attributes = attributes_of(begin_certificate);
@@ -190,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(booleans_change_as_their_rule_says),
         cmocka_unit_test(what_an_object_is_made_of_does_not_change),
+        cmocka_unit_test(what_cannot_be_changed_is_read_only_before_it_is_wrong),
         cmocka_unit_test(the_same_value_may_always_be_set),
         cmocka_unit_test(a_change_is_done_whole_or_not_at_all),
         cmocka_unit_test(unknown_attributes_and_values_are_refused),

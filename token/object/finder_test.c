@@ -1,6 +1,7 @@
 #include <time.h>
 
 #include "token/object/finder.h"
+#include "token/object/finder_tags.h"
 #include "token/object/test_support.h"
 
 static struct object *data_object(const char *label, const char *value)
@@ -110,6 +111,7 @@ static void a_value_is_looked_up_for_certificates_and_data_alone(UNUSED void **s
     struct finder *finder = NULL;
     struct template template;
     struct finder_hits hits;
+    uint32_t tags[FINDER_MAX_TAGS];
     begin_secret(&template);
     struct object *secret = object_of(&template);
     begin_certificate(&template);
@@ -118,6 +120,8 @@ static void a_value_is_looked_up_for_certificates_and_data_alone(UNUSED void **s
     assert_ok(finder_add(finder, secret));
     assert_ok(finder_add(finder, certificate));
     assert_false(find_text(finder, CKA_VALUE, "the secret value").indexed);
+    assert_int_equal(finder_tags(secret, tags), 0);
+    assert_int_equal(finder_tags(certificate, tags), 2);
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
         template = (struct template){.count = 0};
         add_text(&template, CKA_VALUE, "certificate");

@@ -96,7 +96,7 @@ static CK_RV copy_rsa(const struct attributes *attributes, struct private_parts 
     struct bytes *numbers[RSA_NUMBERS];
     rsa_numbers(parts, numbers);
     for (size_t i = 0; i < RSA_NUMBERS; i++) {
-        CK_RV rv = bytes_copy(numbers[i], part_number_of(attributes, rsa_types[i]));
+        CK_RV rv = part_copy_number(attributes, rsa_types[i], numbers[i]);
         if (rv != CKR_OK)
             return rv;
     }
@@ -114,13 +114,14 @@ static CK_RV copy_ec(const struct attributes *attributes, struct private_parts *
         return rv;
     struct view oid = bytes_view(&parts->curve);
     size_t raw_size = curve_raw_size(oid);
-    value =
-        raw_size ? curve_unwrap_point(part_key_type(attributes), oid, value) : part_number(value);
     if (!value.size)
         return CKR_TEMPLATE_INCOMPLETE;
+    if (raw_size)
+        value = curve_unwrap_point(part_key_type(attributes), oid, value);
     if (raw_size && value.size != raw_size)
         return CKR_ATTRIBUTE_VALUE_INVALID;
-    rv = bytes_copy(&parts->value, value);
+    rv = raw_size ? bytes_copy(&parts->value, value)
+                  : part_copy_number(attributes, CKA_VALUE, &parts->value);
     return rv != CKR_OK ? rv : part_copy_point(attributes, oid, &parts->point);
 }
 

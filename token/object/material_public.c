@@ -108,9 +108,9 @@ static unsigned bits_of_curve(const struct public_key *key)
 
 static CK_RV read_rsa(const struct attributes *attributes, struct public_key *key)
 {
-    CK_RV rv = bytes_copy(&key->modulus, part_number_of(attributes, CKA_MODULUS));
+    CK_RV rv = part_copy_number(attributes, CKA_MODULUS, &key->modulus);
     if (rv == CKR_OK)
-        rv = bytes_copy(&key->exponent, part_number_of(attributes, CKA_PUBLIC_EXPONENT));
+        rv = part_copy_number(attributes, CKA_PUBLIC_EXPONENT, &key->exponent);
     if (rv != CKR_OK)
         return rv;
     key->bits = bits_of_number(&key->modulus);

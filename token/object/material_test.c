@@ -220,6 +220,27 @@ static void the_numbers_of_an_rsa_key_are_taken_out(UNUSED void **state)
     attributes_clear(&attributes);
 }
 
+static void numbers_that_are_zero_are_invalid(UNUSED void **state)
+{
+    static const struct {
+        void (*begin)(struct template *template);
+        CK_ATTRIBUTE_TYPE type;
+    } rows[] = {{begin_private_ec, CKA_VALUE},
+                {begin_private_rsa, CKA_MODULUS},
+                {begin_private_rsa, CKA_PRIVATE_EXPONENT}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct template template;
+        struct private_parts parts;
+        poison(parts);
+        rows[i].begin(&template);
+        struct attributes attributes = built(SCHEMA_CREATE, &template);
+        assert_ok(attributes_set(&attributes, rows[i].type, view_of("\0\0", 2)));
+        assert_rv(material_take_private(&attributes, &parts), CKR_ATTRIBUTE_VALUE_INVALID);
+        assert_poison(parts);
+        attributes_clear(&attributes);
+    }
+}
+
 static void two_primes_are_an_rsa_key_too(UNUSED void **state)
 {
     struct template template;
@@ -271,6 +292,18 @@ static void the_value_of_a_curve_key_is_taken_out(UNUSED void **state)
     private_parts_clear(&parts);
 }
 
+static void the_number_0_is_no_curve_key(UNUSED void **state)
+{
+    struct template template;
+    struct private_parts parts = {0};
+    begin(&template, CKO_PRIVATE_KEY, CKK_EC);
+    add_text(&template, CKA_EC_PARAMS, P256);
+    add_bytes(&template, CKA_VALUE, "\0\0", 2);
+    struct attributes attributes = built(SCHEMA_CREATE, &template);
+    assert_rv(material_take_private(&attributes, &parts), CKR_ATTRIBUTE_VALUE_INVALID);
+    attributes_clear(&attributes);
+}
+
 static void a_secret_value_fits_what_was_asked_for(UNUSED void **state)
 {
     struct template template;
@@ -317,8 +350,10 @@ int main(void)
         cmocka_unit_test(an_hmac_key_is_as_long_as_its_digest_by_default),
         cmocka_unit_test(what_says_nothing_makes_no_key),
         cmocka_unit_test(the_numbers_of_an_rsa_key_are_taken_out),
+        cmocka_unit_test(numbers_that_are_zero_are_invalid),
         cmocka_unit_test(two_primes_are_an_rsa_key_too),
         cmocka_unit_test(the_value_of_a_curve_key_is_taken_out),
+        cmocka_unit_test(the_number_0_is_no_curve_key),
         cmocka_unit_test(a_secret_value_fits_what_was_asked_for),
         cmocka_unit_test(a_certificate_fills_in_what_is_missing),
     };

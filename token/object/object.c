@@ -33,9 +33,9 @@ static CK_RV get_one(const struct object *object, CK_ATTRIBUTE *wanted)
     wanted->ulValueLen = CK_UNAVAILABLE_INFORMATION;
     if (schema_is_hidden(&object->attributes, wanted->type))
         return CKR_ATTRIBUTE_SENSITIVE;
-    if (!attributes_has(&object->attributes, wanted->type))
+    struct view value;
+    if (!attributes_get(&object->attributes, wanted->type, &value))
         return CKR_ATTRIBUTE_TYPE_INVALID;
-    struct view value = attributes_value(&object->attributes, wanted->type);
     if (wanted->pValue && room < value.size)
         return CKR_BUFFER_TOO_SMALL;
     if (wanted->pValue && value.size)
@@ -58,11 +58,10 @@ CK_RV object_get(const struct object *object, CK_ATTRIBUTE *template, CK_ULONG c
 bool object_matches(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++) {
-        CK_ATTRIBUTE_TYPE type = template[i].type;
-        if (!attributes_has(&object->attributes, type) ||
-            schema_is_hidden(&object->attributes, type) ||
-            !view_equal(attributes_value(&object->attributes, type),
-                        view_of(template[i].pValue, template[i].ulValueLen)))
+        struct view value;
+        if (!attributes_get(&object->attributes, template[i].type, &value) ||
+            schema_is_hidden(&object->attributes, template[i].type) ||
+            !view_equal(value, view_of(template[i].pValue, template[i].ulValueLen)))
             return false;
     }
     return true;

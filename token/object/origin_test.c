@@ -360,6 +360,17 @@ static void dates_are_digits(UNUSED void **state)
     }
 }
 
+static void what_may_be_hidden_is_what_the_table_hides(UNUSED void **state)
+{
+    for (CK_ATTRIBUTE_TYPE type = 0; type < 0x1000; type++) {
+        bool hides = false;
+        for (size_t i = 0; i < schema_row_count; i++)
+            hides = hides ||
+                    (schema_rows[i].type == type && schema_rows[i].rules & HIDDEN_IF_SENSITIVE);
+        assert_int_equal(schema_may_hide(type), hides);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +386,7 @@ int main(void)
         cmocka_unit_test(only_the_so_makes_an_object_trusted),
         cmocka_unit_test(who_authenticates_always_is_private),
         cmocka_unit_test(dates_are_digits),
+        cmocka_unit_test(what_may_be_hidden_is_what_the_table_hides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,15 @@ struct view part_number_of(const struct attributes *attributes, CK_ATTRIBUTE_TYP
     return part_number(attributes_value(attributes, type));
 }
 
+CK_RV part_copy_number(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                       struct bytes *number)
+{
+    struct view value = part_number_of(attributes, type);
+    if (!value.size && attributes_value(attributes, type).size)
+        return CKR_ATTRIBUTE_VALUE_INVALID;
+    return bytes_copy(number, value);
+}
+
 CK_RV part_copy_curve(const struct attributes *attributes, struct bytes *curve)
 {
     struct view oid, given = attributes_value(attributes, CKA_EC_PARAMS);

@@ -16,6 +16,10 @@ bool part_has_curve(enum key_algorithm algorithm);
 struct view part_number(struct view number);
 struct view part_number_of(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type);
 
+/* CKR_ATTRIBUTE_VALUE_INVALID if the number is there and is 0. */
+CHECKED CK_RV part_copy_number(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
+                               struct bytes *number);
+
 /* The OID of CKA_EC_PARAMS (see curves.h; CKR_TEMPLATE_INCOMPLETE without), and the
  * point of CKA_EC_POINT without its OCTET STRING; empty if it is missing,
  * CKR_ATTRIBUTE_VALUE_INVALID if its size is not the curve's. */

@@ -227,14 +227,17 @@ static CK_RV change_one(struct attributes *attributes, const CK_ATTRIBUTE *chang
     struct view value;
     CK_KEY_TYPE type = attributes_ulong(attributes, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
     CK_RV rv = read_template(change, task, type, &row, &value);
-    if (rv != CKR_OK)
+    if (!row)
         return rv;
+    bool changeable =
+        row->rules & CHANGEABLE || (task->origin == SCHEMA_COPY && row->rules & CHANGEABLE_ON_COPY);
+    if (rv != CKR_OK)
+        return changeable ? rv : CKR_ATTRIBUTE_READ_ONLY;
     /* Of a hidden value not even a right guess is confirmed. */
     if (!schema_is_hidden(attributes, row->type) && attributes_has(attributes, row->type) &&
         view_equal(attributes_value(attributes, row->type), value))
         return CKR_OK;
-    bool copying = task->origin == SCHEMA_COPY;
-    if (!(row->rules & CHANGEABLE) && !(copying && row->rules & CHANGEABLE_ON_COPY))
+    if (!changeable)
         return CKR_ATTRIBUTE_READ_ONLY;
     if (row->rules & ONLY_TO_TRUE && value.data[0] != CK_TRUE)
         return CKR_ATTRIBUTE_READ_ONLY;
@@ -264,6 +267,8 @@ CK_RV schema_change(struct attributes *attributes, const CK_ATTRIBUTE *template,
 
 bool schema_is_hidden(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type)
 {
+    if (!schema_may_hide(type))
+        return false;
     if (!attributes_bool(attributes, CKA_SENSITIVE, false) &&
         attributes_bool(attributes, CKA_EXTRACTABLE, true))
         return false;

@@ -98,10 +98,12 @@ const struct schema_row schema_rows[] = {
     ROW(VERIFY, "verify", ON_PUBLIC | ON_SECRET, KIND_BOOL, CHANGEABLE, FILL_USE),
     ROW(VERIFY_RECOVER, "verify recover", ON_PUBLIC, KIND_BOOL, CHANGEABLE, FILL_USE),
     ROW(WRAP, "wrap", ON_PUBLIC | ON_SECRET, KIND_BOOL, CHANGEABLE, FILL_USE),
+    ROW(ENCAPSULATE, "encapsulate", ON_PUBLIC, KIND_BOOL, CHANGEABLE, FILL_FALSE),
     ROW(DECRYPT, "decrypt", ON_PRIVATE | ON_SECRET, KIND_BOOL, CHANGEABLE, FILL_USE),
     ROW(SIGN, "sign", ON_PRIVATE | ON_SECRET, KIND_BOOL, CHANGEABLE, FILL_USE),
     ROW(SIGN_RECOVER, "sign recover", ON_PRIVATE, KIND_BOOL, CHANGEABLE, FILL_USE),
     ROW(UNWRAP, "unwrap", ON_PRIVATE | ON_SECRET, KIND_BOOL, CHANGEABLE, FILL_USE),
+    ROW(DECAPSULATE, "decapsulate", ON_PRIVATE, KIND_BOOL, CHANGEABLE, FILL_FALSE),
 
     ROW(SENSITIVE, "sensitive", ON_PRIVATE | ON_SECRET, KIND_BOOL, CHANGEABLE | ONLY_TO_TRUE,
         FILL_SENSITIVE),
@@ -195,6 +197,11 @@ const struct schema_row *schema_find(CK_ATTRIBUTE_TYPE type, unsigned bits)
 const struct schema_row *schema_any(CK_ATTRIBUTE_TYPE type)
 {
     return schema_find(type, ON_ALL | FOR_ANY);
+}
+
+bool schema_may_hide(CK_ATTRIBUTE_TYPE type)
+{
+    return type == CKA_VALUE || (type >= CKA_PRIVATE_EXPONENT && type <= CKA_COEFFICIENT);
 }
 
 bool schema_is_date(struct view value)

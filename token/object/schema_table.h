@@ -128,6 +128,9 @@ bool schema_applies(const struct schema_row *row, unsigned bits);
 bool schema_is_date(struct view value);
 bool schema_is_list(struct view value);
 
+/* Has the attribute a row with HIDDEN_IF_SENSITIVE? Quick: every comparison asks. */
+bool schema_may_hide(CK_ATTRIBUTE_TYPE type);
+
 /* Any row of the attribute. */
 const struct schema_row *schema_any(CK_ATTRIBUTE_TYPE type);
 

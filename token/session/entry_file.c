@@ -409,7 +409,7 @@ static CK_RV write_attributes(struct bytes *text, const struct entry_object *obj
     return rv;
 }
 
-static CK_RV write_object(struct bytes *text, const struct entry_object *object, bool with_pem)
+static CK_RV write_object(struct bytes *text, const struct entry_object *object, struct view pem)
 {
     const char *kind = class_name(class_of(object));
     CK_RV rv = kind ? entry_write_group(text, kind) : (CK_RV)CKR_DATA_INVALID;
@@ -419,26 +419,45 @@ static CK_RV write_object(struct bytes *text, const struct entry_object *object,
         rv = write_line(text, KEY_ID_LINE, CKA_ID, bytes_view(&object->key_id));
     if (rv == CKR_OK && object->encrypted_value.size)
         rv = write_line(text, ENCRYPTED_LINE, CKA_VALUE, bytes_view(&object->encrypted_value));
-    if (rv == CKR_OK && with_pem && object->pem.size)
-        rv = entry_write_pem(text, bytes_view(&object->pem));
-    return rv;
+    return rv == CKR_OK && pem.size ? entry_write_pem(text, pem) : rv;
 }
 
-/* The private key goes first: the public one then says nothing new. */
+/* Without PEM where the file's last private key says the same: that is how it is read. */
+static CK_RV write_public(struct bytes *text, const struct entry_object *object,
+                          const struct entry_object *beside)
+{
+    struct public_key own CLEANUP(public_key_clear) = {0};
+    struct public_key other CLEANUP(public_key_clear) = {0};
+    struct bytes pem CLEANUP(bytes_free) = {0};
+    CK_RV rv = material_public(&object->attributes, &own);
+    if (rv == CKR_OK && beside)
+        rv = material_public(&beside->attributes, &other);
+    if (rv == CKR_OK && beside && public_key_equal(&own, &other))
+        return write_object(text, object, (struct view){0});
+    if (rv == CKR_OK)
+        rv = object->pem.size ? bytes_copy(&pem, bytes_view(&object->pem))
+                              : key_write_public(&own, &pem);
+    return rv != CKR_OK ? rv : write_object(text, object, bytes_view(&pem));
+}
+
+/* The private keys go first. */
 static CK_RV write_objects(struct bytes *text, const struct entry_objects *objects)
 {
-    bool has_private = false;
+    const struct entry_object *beside = NULL;
     CK_RV rv = CKR_OK;
     for (size_t i = 0; i < objects->count && rv == CKR_OK; i++) {
-        if (class_of(&objects->objects[i]) != CKO_PRIVATE_KEY)
+        const struct entry_object *object = &objects->objects[i];
+        if (class_of(object) != CKO_PRIVATE_KEY)
             continue;
-        has_private = true;
-        rv = write_object(text, &objects->objects[i], true);
+        beside = object;
+        rv = write_object(text, object, bytes_view(&object->pem));
     }
     for (size_t i = 0; i < objects->count && rv == CKR_OK; i++) {
-        CK_OBJECT_CLASS class = class_of(&objects->objects[i]);
-        if (class != CKO_PRIVATE_KEY)
-            rv = write_object(text, &objects->objects[i], class != CKO_PUBLIC_KEY || !has_private);
+        const struct entry_object *object = &objects->objects[i];
+        if (class_of(object) == CKO_PUBLIC_KEY)
+            rv = write_public(text, object, beside);
+        else if (class_of(object) != CKO_PRIVATE_KEY)
+            rv = write_object(text, object, bytes_view(&object->pem));
     }
     return rv;
 }
@@ -455,7 +474,7 @@ CK_RV entry_file_write(const struct entry_objects *objects, struct bytes *ret_te
     if (rv == CKR_OK)
         rv = write_objects(&text, objects);
     if (rv == CKR_OK && text.size > TEXT_MAX_SIZE)
-        rv = CKR_DATA_LEN_RANGE;
+        rv = CKR_DEVICE_MEMORY;
     if (rv != CKR_OK) {
         bytes_free(&text);
         return rv;

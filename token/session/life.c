@@ -95,29 +95,51 @@ static void describe(const struct token *token, enum vault_user user, CK_RV rv,
 {
     const char *who = user == VAULT_SO ? "SO" : "user";
     const char *path = directory_path(token->writable->directory);
+    bool locked = tries->known && tries->failed >= tries->limit;
+    const char *way = !locked ? ""
+                      : user == VAULT_USER
+                          ? "; it is locked until the SO sets a new one (C_InitPIN)"
+                          : "; it is locked for good";
     if (rv == CKR_PIN_INCORRECT && tries->known)
-        log_line(LOG_LEVEL_WARNING, "session", "%s: wrong %s PIN: %u of %u tries are used", path,
-                 who, (unsigned)tries->failed, (unsigned)tries->limit);
-    if (rv == CKR_PIN_LOCKED && tries->known && tries->failed >= tries->limit)
-        log_line(LOG_LEVEL_ERROR, "session", "%s: the %s PIN is locked after %u wrong tries%s",
-                 path, who, (unsigned)tries->failed,
-                 user == VAULT_USER ? ": the SO can set a new one (C_InitPIN)" : "");
+        log_line(LOG_LEVEL_WARNING, "session", "%s: wrong %s PIN: %u of %u tries are used%s", path,
+                 who, (unsigned)tries->failed, (unsigned)tries->limit, way);
+    if (rv == CKR_PIN_LOCKED && locked)
+        log_line(LOG_LEVEL_ERROR, "session", "%s: the %s PIN had %u wrong tries%s", path, who,
+                 (unsigned)tries->failed, way);
 }
 
 /* A change of the PIN that was killed between the file and the counter shows in that the
  * seal is out of date: then the pending one is it. */
+static CK_RV try_seals(struct token *token, enum vault_user user, struct view pin,
+                       struct vault_tries *tries, bool *ret_pending)
+{
+    struct writable *writable = token->writable;
+    const struct token_file *file = &writable->file;
+    CK_RV rv = vault_open(writable->vault, user, &file->seals[user], pin, tries);
+    if (rv != CKR_PIN_EXPIRED || !file->pending[user].present)
+        return rv;
+    rv = vault_open(writable->vault, user, &file->pending[user], pin, tries);
+    *ret_pending = rv == CKR_OK;
+    return rv;
+}
+
+/* Another process may have changed the PIN since the file was read. */
+static bool has_news(struct token *token, enum vault_user user)
+{
+    uint64_t version = token->writable->file_version;
+    writable_refresh(token);
+    return token->writable->file_version != version && token->writable->file.seals[user].present;
+}
+
 static CK_RV open_vault(struct token *token, enum vault_user user, struct view pin,
                         bool *ret_pending)
 {
     struct writable *writable = token->writable;
-    const struct token_file *file = &writable->file;
     struct vault_tries tries = {0};
     *ret_pending = false;
-    CK_RV rv = vault_open(writable->vault, user, &file->seals[user], pin, &tries);
-    if (rv == CKR_PIN_EXPIRED && file->pending[user].present) {
-        rv = vault_open(writable->vault, user, &file->pending[user], pin, &tries);
-        *ret_pending = rv == CKR_OK;
-    }
+    CK_RV rv = try_seals(token, user, pin, &tries, ret_pending);
+    if ((rv == CKR_PIN_EXPIRED || rv == CKR_DEVICE_ERROR) && has_news(token, user))
+        rv = try_seals(token, user, pin, &tries, ret_pending);
     if (rv == CKR_PIN_EXPIRED) {
         log_line(LOG_LEVEL_ERROR, "session",
                  "%s: this is an old copy of the token: its PIN was changed, or it was initialised "
@@ -130,24 +152,46 @@ static CK_RV open_vault(struct token *token, enum vault_user user, struct view p
     return rv;
 }
 
-/* The pending seal has turned out to be the one that opens. */
-static void promote(struct token *token, enum vault_user user)
+static void use_pending(struct token_file *file, enum vault_user user)
+{
+    vault_seal_clear(&file->seals[user]);
+    file->seals[user] = file->pending[user];
+    file->pending[user] = (struct vault_seal){0};
+}
+
+/* With the directory's lock held: the pending seal is the seal from now on, if it still
+ * is the one that was found to open. */
+static CK_RV write_promoted(struct token *token, enum vault_user user, struct view opened)
 {
     struct token_file file = {0};
-    if (token_is_read_only(token) || writable_lock(token) != CKR_OK)
-        return;
+    writable_refresh(token);
+    const struct vault_seal *pending = &token->writable->file.pending[user];
+    if (!pending->present || !view_equal(bytes_view(&pending->sealed), opened))
+        return CKR_OK;
     CK_RV rv = token_file_copy(&file, &token->writable->file);
-    if (rv == CKR_OK && file.pending[user].present) {
-        vault_seal_clear(&file.seals[user]);
-        file.seals[user] = file.pending[user];
-        file.pending[user] = (struct vault_seal){0};
+    if (rv == CKR_OK) {
+        use_pending(&file, user);
         rv = writable_write_token_file(token, &file);
+    }
+    token_file_clear(&file);
+    return rv;
+}
+
+static void promote(struct token *token, enum vault_user user)
+{
+    struct bytes opened CLEANUP(bytes_free) = {0};
+    if (token_is_read_only(token))
+        return;
+    CK_RV rv = bytes_copy(&opened, bytes_view(&token->writable->file.pending[user].sealed));
+    if (rv == CKR_OK)
+        rv = writable_lock(token);
+    if (rv == CKR_OK) {
+        rv = write_promoted(token, user, bytes_view(&opened));
+        writable_release(token);
     }
     if (rv != CKR_OK)
         log_line(LOG_LEVEL_WARNING, "session", "%s: a change of PIN is still to be completed",
                  directory_path(token->writable->directory));
-    writable_release(token);
-    token_file_clear(&file);
 }
 
 static CK_RV check_state(struct token *token, enum vault_user user)
@@ -176,16 +220,21 @@ CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin)
     rv = open_vault(token, who, pin, &pending);
     if (rv == CKR_OK && pending)
         promote(token, who);
-    return rv;
+    /* It may have become another token just now. */
+    return rv == CKR_OK && !vault_is_open(token->writable->vault) ? (CK_RV)CKR_FUNCTION_FAILED : rv;
 }
 
 CK_RV life_check_pin(struct token *token, enum vault_user user, struct view pin)
 {
     bool pending = false;
     CK_RV rv = check_state(token, user);
-    if (rv != CKR_OK || token->writable->file.seals[user].open)
+    if (rv == CKR_OK && token->login != TOKEN_PUBLIC && !token->writable->file.seals[user].open)
+        rv = open_vault(token, user, pin, &pending);
+    if (token->login != TOKEN_PUBLIC)
         return rv;
-    return open_vault(token, user, pin, &pending);
+    /* Another process has initialised the token again: that ended the login. */
+    vault_close(token->writable->vault);
+    return CKR_USER_NOT_LOGGED_IN;
 }
 
 /* Making a token. */
@@ -297,6 +346,11 @@ static CK_RV check_so(struct token *token, struct view pin)
         return CKR_OK;
     CK_RV rv = open_vault(token, VAULT_SO, pin, &pending);
     vault_close(writable->vault);
+    if (rv == CKR_DEVICE_ERROR || rv == CKR_PIN_LOCKED)
+        log_line(LOG_LEVEL_ERROR, "session",
+                 "%s: without the SO's PIN the token is not initialised again; to give up what is "
+                 "in it, remove the file '" TOKEN_FILE_NAME "' there",
+                 directory_path(writable->directory));
     return rv;
 }
 
@@ -354,12 +408,47 @@ static CK_RV replace_seal(struct token *token, enum vault_user user, struct view
     return rv;
 }
 
-static CK_RV change_pin(struct token *token, enum vault_user user, struct view pin)
+/* A change that was killed may have left two seals, of which nobody can tell here which
+ * one opens. The new one is made to, before what they have in the TPM is used again. */
+static CK_RV settle_pending(struct token *token, enum vault_user user)
+{
+    struct token_file file = {0};
+    const struct token_file *now = &token->writable->file;
+    if (!now->pending[user].present ||
+        vault_commit(token->writable->vault, user, &now->pending[user], &now->seals[user]) !=
+            CKR_OK)
+        return CKR_OK;
+    CK_RV rv = token_file_copy(&file, now);
+    if (rv == CKR_OK) {
+        use_pending(&file, user);
+        rv = writable_write_token_file(token, &file);
+    }
+    token_file_clear(&file);
+    return rv;
+}
+
+/* What gives the right to change it: the old PIN, or (NULL) that the SO is logged in. */
+static CK_RV permit(struct token *token, enum vault_user user, const struct view *old_pin)
+{
+    bool pending = false;
+    if (!old_pin)
+        return vault_is_open(token->writable->vault) ? settle_pending(token, user)
+                                                     : (CK_RV)CKR_USER_NOT_LOGGED_IN;
+    CK_RV rv = open_vault(token, user, *old_pin, &pending);
+    if (rv == CKR_OK && pending)
+        promote(token, user);
+    return rv;
+}
+
+static CK_RV change_pin(struct token *token, enum vault_user user, const struct view *old_pin,
+                        struct view pin)
 {
     uint8_t id[VAULT_TOKEN_SIZE];
     memcpy(id, token->writable->file.id, sizeof(id));
     if (pin.size > TOKEN_MAX_PIN_SIZE)
         return CKR_PIN_LEN_RANGE;
+    if (!pin.data)
+        return CKR_ARGUMENTS_BAD;
     if (token_is_read_only(token))
         return CKR_TOKEN_WRITE_PROTECTED;
     CK_RV rv = writable_lock(token);
@@ -367,8 +456,9 @@ static CK_RV change_pin(struct token *token, enum vault_user user, struct view p
         return rv;
     writable_refresh(token);
     bool same = memcmp(id, token->writable->file.id, sizeof(id)) == 0;
-    rv = same && vault_is_open(token->writable->vault) ? replace_seal(token, user, pin)
-                                                       : (CK_RV)CKR_USER_NOT_LOGGED_IN;
+    rv = same ? permit(token, user, old_pin) : (CK_RV)CKR_USER_NOT_LOGGED_IN;
+    if (rv == CKR_OK)
+        rv = replace_seal(token, user, pin);
     writable_release(token);
     return rv;
 }
@@ -384,30 +474,21 @@ CK_RV life_init_pin(struct token *token, struct view pin)
                  directory_path(token->writable->directory));
         return CKR_FUNCTION_REJECTED;
     }
-    return change_pin(token, VAULT_USER, pin);
+    return change_pin(token, VAULT_USER, NULL, pin);
 }
 
 CK_RV life_set_pin(struct token *token, struct view old_pin, struct view new_pin)
 {
     enum vault_user user = token->login == TOKEN_SO ? VAULT_SO : VAULT_USER;
-    bool was_open = vault_is_open(token->writable->vault);
-    bool pending = false;
     if (old_pin.size > TOKEN_MAX_PIN_SIZE)
         return CKR_PIN_INCORRECT;
-    if (new_pin.size > TOKEN_MAX_PIN_SIZE)
-        return CKR_PIN_LEN_RANGE;
     CK_RV rv = check_state(token, user);
     if (rv == CKR_OK && token->writable->file.seals[user].open)
         return CKR_FUNCTION_REJECTED;
-    if (rv == CKR_OK && token_is_read_only(token))
-        return CKR_TOKEN_WRITE_PROTECTED;
     if (rv == CKR_OK)
-        rv = open_vault(token, user, old_pin, &pending);
-    if (rv == CKR_OK && pending)
-        promote(token, user);
-    if (rv == CKR_OK)
-        rv = change_pin(token, user, new_pin);
-    if (!was_open)
+        rv = change_pin(token, user, &old_pin, new_pin);
+    /* The old PIN was asked for, and is no login. */
+    if (token->login == TOKEN_PUBLIC)
         vault_close(token->writable->vault);
     return rv;
 }

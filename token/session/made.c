@@ -23,6 +23,16 @@ void made_clear(struct made *made)
     key_spec_clear(&made->generate);
 }
 
+CK_RV made_take_wished_size(struct made *made, size_t *ret_size)
+{
+    CK_ULONG size = attributes_ulong(&made->attributes, CKA_VALUE_LEN, 0);
+    if (attributes_has(&made->attributes, CKA_VALUE_LEN) && (!size || size > MADE_MAX_SECRET))
+        return CKR_ATTRIBUTE_VALUE_INVALID;
+    attributes_remove(&made->attributes, CKA_VALUE_LEN);
+    *ret_size = size;
+    return CKR_OK;
+}
+
 enum schema_origin made_origin(const struct session *session, enum schema_origin origin)
 {
     return session->token->login == TOKEN_SO ? origin | SCHEMA_BY_SO : origin;

@@ -108,11 +108,9 @@ static CK_RV copy_key(struct session *session, struct object *from, struct made 
     if (rv != CKR_OK)
         return rv;
     made->key = key_ref(key);
-    if (class == CKO_SECRET_KEY) {
-        if (!key_keeps_value(key))
-            rv = key_secret_value(key, &made->value);
-        attributes_remove(&made->attributes, CKA_VALUE);
-    }
+    stored_remove_secrets(&made->attributes);
+    if (class == CKO_SECRET_KEY && !key_keeps_value(key))
+        rv = key_secret_value(key, &made->value);
     return rv != CKR_OK ? rv : bytes_copy(&made->key_id, bytes_view(&from->key_id));
 }
 
@@ -206,6 +204,9 @@ CK_RV objects_read(struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUT
     struct object *object = token_object(session->token, handle);
     if (!object)
         return CKR_OBJECT_HANDLE_INVALID;
-    CK_RV rv = token_reveal(session->token, object);
+    bool secret = false;
+    for (CK_ULONG i = 0; i < count; i++)
+        secret |= stored_may_be_secret(template[i].type);
+    CK_RV rv = secret ? token_reveal(session->token, object) : CKR_OK;
     return rv != CKR_OK ? rv : object_get(object, template, count);
 }

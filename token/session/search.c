@@ -35,20 +35,22 @@ static bool asks_for_values(const CK_ATTRIBUTE *template, CK_ULONG count)
     return value;
 }
 
+/* What cannot be read is not found; it must not hide the others. */
 static CK_RV reveal_all(struct token *token)
 {
     CK_RV rv = CKR_OK;
-    for (size_t i = 0; i < token->object_count && rv == CKR_OK; i++)
+    for (size_t i = 0; i < token->object_count && rv != CKR_HOST_MEMORY; i++)
         if (object_class(token->objects[i]) == CKO_DATA)
             rv = token_reveal(token, token->objects[i]);
-    return rv;
+    return rv == CKR_HOST_MEMORY ? rv : CKR_OK;
 }
 
 static CK_RV try_object(const struct token *token, struct object *object,
                         const CK_ATTRIBUTE *template, CK_ULONG count, struct search *search)
 {
-    bool seen = token_object(token, object->handle) != NULL;
-    return seen && object_matches(object, template, count) ? take(search, object) : CKR_OK;
+    return token_shows(token, object) && object_matches(object, template, count)
+               ? take(search, object)
+               : CKR_OK;
 }
 
 static int by_handle(const void *a, const void *b)
@@ -63,7 +65,9 @@ static CK_RV find_all(struct token *token, const CK_ATTRIBUTE *template, CK_ULON
                       struct search *search)
 {
     struct finder_hits hits = {.indexed = false};
-    CK_RV rv = CKR_OK;
+    CK_RV rv = count ? token_index(token) : CKR_OK;
+    if (rv != CKR_OK)
+        return rv;
     if (token->finder)
         finder_find(token->finder, template, count, &hits);
     if (!hits.indexed) {
@@ -89,7 +93,7 @@ CK_RV search_begin(struct session *session, const CK_ATTRIBUTE *template, CK_ULO
             return CKR_ATTRIBUTE_VALUE_INVALID;
     if (token->writable)
         writable_load(token);
-    if (token->writable && token->login == TOKEN_USER && asks_for_values(template, count))
+    if (token->writable && token_is_open(token) && asks_for_values(template, count))
         rv = reveal_all(token);
     if (rv != CKR_OK)
         return rv;

@@ -6,7 +6,6 @@
 
 #include "token/base/log.h"
 #include "token/mechanism/software.h"
-#include "token/object/material.h"
 #include "token/object/schema.h"
 #include "token/session/writable.h"
 
@@ -38,6 +37,10 @@ static CK_RV begin(struct token *token)
     if (rv != CKR_OK)
         return rv;
     writable_load(token);
+    if (token_is_read_only(token)) {
+        writable_release(token);
+        return CKR_TOKEN_WRITE_PROTECTED;
+    }
     if (!writable_is_initialised(writable) || memcmp(id, writable->file.id, sizeof(id)) != 0) {
         writable_release(token);
         log_line(LOG_LEVEL_ERROR, "session",
@@ -62,7 +65,8 @@ static bool is_encrypted(const struct attributes *attributes)
 
 CK_RV stored_encrypt_value(struct token *token, struct entry_object *object)
 {
-    if (!is_encrypted(&object->attributes))
+    /* What was not decrypted stays as it stands in the file. */
+    if (!is_encrypted(&object->attributes) || object->encrypted_value.size)
         return CKR_OK;
     CK_RV rv = writable_unlock(token);
     if (rv == CKR_OK && !object->key_id.size)
@@ -71,6 +75,9 @@ CK_RV stored_encrypt_value(struct token *token, struct entry_object *object)
         rv = vault_encrypt(token->writable->vault, VALUE_PURPOSE, bytes_view(&object->key_id),
                            attributes_value(&object->attributes, CKA_VALUE),
                            &object->encrypted_value);
+    /* The file could be written, but not read again. */
+    if (rv == CKR_OK && object->encrypted_value.size > ATTRIBUTE_MAX_SIZE)
+        rv = CKR_ATTRIBUTE_VALUE_INVALID;
     if (rv == CKR_OK)
         attributes_remove(&object->attributes, CKA_VALUE);
     return rv;
@@ -92,7 +99,11 @@ CK_RV stored_decrypt_value(struct token *token, struct entry_object *object)
                  directory_path(token->writable->directory));
         rv = CKR_DEVICE_ERROR;
     }
-    return rv != CKR_OK ? rv : attributes_set(&object->attributes, CKA_VALUE, bytes_view(&value));
+    if (rv == CKR_OK)
+        rv = attributes_set(&object->attributes, CKA_VALUE, bytes_view(&value));
+    if (rv == CKR_OK)
+        bytes_free(&object->encrypted_value);
+    return rv;
 }
 
 static void free_name(char **name)
@@ -128,9 +139,11 @@ static CK_RV write_entry(struct token *token, const char *name, struct entry_obj
     CK_RV rv = entry_file_write(objects, &text);
     if (rv == CKR_OK)
         rv = directory_write(token->writable->directory, name, bytes_view(&text), &reason);
-    if (rv != CKR_OK)
-        return writable_fail(token, rv, &reason);
-    return apply(token, name, objects);
+    if (rv == CKR_OK)
+        rv = apply(token, name, objects);
+    /* The file may be another all the same. */
+    token->writable->stale |= rv != CKR_OK;
+    return writable_fail(token, rv, &reason);
 }
 
 /* What a person sees in the directory: the kind, and the beginning of the unique id. */
@@ -224,24 +237,6 @@ CK_RV stored_change(struct token *token, CK_OBJECT_HANDLE handle, const CK_ATTRI
     return rv;
 }
 
-/* A public key whose private one goes needs PEM of its own. */
-static CK_RV give_pem(struct entry_objects *contents)
-{
-    for (size_t i = 0; i < contents->count; i++) {
-        struct entry_object *entry = &contents->objects[i];
-        struct public_key public_key = {0};
-        if (entry->pem.size || attributes_ulong(&entry->attributes, CKA_CLASS, 0) != CKO_PUBLIC_KEY)
-            continue;
-        CK_RV rv = material_public(&entry->attributes, &public_key);
-        if (rv == CKR_OK)
-            rv = key_write_public(&public_key, &entry->pem);
-        public_key_clear(&public_key);
-        if (rv != CKR_OK)
-            return rv;
-    }
-    return CKR_OK;
-}
-
 static CK_RV take_out(struct token *token, const char *name, struct entry_objects *contents,
                       struct entry_object *entry)
 {
@@ -251,14 +246,14 @@ static CK_RV take_out(struct token *token, const char *name, struct entry_object
         CK_RV rv = directory_remove(token->writable->directory, name, &reason);
         if (rv == CKR_OK)
             writable_forget(token, name);
+        token->writable->stale |= rv != CKR_OK;
         return writable_fail(token, rv, &reason);
     }
     entry_object_clear(entry);
     memmove(entry, entry + 1, (contents->count - at - 1) * sizeof(*entry));
     contents->count--;
     memset(&contents->objects[contents->count], 0, sizeof(*entry));
-    CK_RV rv = give_pem(contents);
-    return rv != CKR_OK ? rv : write_entry(token, name, contents);
+    return write_entry(token, name, contents);
 }
 
 static CK_RV destroy(struct token *token, CK_OBJECT_HANDLE handle)
@@ -286,14 +281,28 @@ CK_RV stored_remove(struct token *token, CK_OBJECT_HANDLE handle)
     return rv;
 }
 
+static const CK_ATTRIBUTE_TYPE secrets[] = {CKA_VALUE,      CKA_PRIVATE_EXPONENT, CKA_PRIME_1,
+                                            CKA_PRIME_2,    CKA_EXPONENT_1,       CKA_EXPONENT_2,
+                                            CKA_COEFFICIENT};
+
+bool stored_may_be_secret(CK_ATTRIBUTE_TYPE type)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+        if (secrets[i] == type)
+            return true;
+    return false;
+}
+
+void stored_remove_secrets(struct attributes *attributes)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+        attributes_remove(attributes, secrets[i]);
+}
+
 void stored_conceal(struct token *token, struct object *object)
 {
-    static const CK_ATTRIBUTE_TYPE secrets[] = {
-        CKA_VALUE,      CKA_PRIVATE_EXPONENT, CKA_PRIME_1,    CKA_PRIME_2,
-        CKA_EXPONENT_1, CKA_EXPONENT_2,       CKA_COEFFICIENT};
     token_unlist_object(token, object);
-    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
-        attributes_remove(&object->attributes, secrets[i]);
+    stored_remove_secrets(&object->attributes);
     object->revealed = false;
     if (token_list_object(token, object) != CKR_OK)
         log_line(LOG_LEVEL_ERROR, "session", "no memory to keep an object searchable");

@@ -25,6 +25,10 @@ CHECKED CK_RV stored_remove(struct token *token, CK_OBJECT_HANDLE handle);
 CHECKED CK_RV stored_encrypt_value(struct token *token, struct entry_object *object);
 CHECKED CK_RV stored_decrypt_value(struct token *token, struct entry_object *object);
 
+/* The attributes that hold what a file keeps encrypted, and all of them taken out. */
+bool stored_may_be_secret(CK_ATTRIBUTE_TYPE type);
+void stored_remove_secrets(struct attributes *attributes);
+
 /* Takes a decrypted value out of the object again. */
 void stored_conceal(struct token *token, struct object *object);
 

@@ -40,11 +40,13 @@ CK_RV token_add_object(struct token *token, CK_SESSION_HANDLE owner, struct obje
     return rv;
 }
 
-/* Small tokens are searched one by one. */
+/* Small tokens are searched one by one, and those that are only listed, too. */
 #define FINDER_FROM 32
 
-static CK_RV start_finder(struct token *token)
+CK_RV token_index(struct token *token)
 {
+    if (token->finder || token->object_count < FINDER_FROM)
+        return CKR_OK;
     CK_RV rv = finder_new(&token->finder);
     for (size_t i = 0; i < token->object_count && rv == CKR_OK; i++)
         rv = finder_add(token->finder, token->objects[i]);
@@ -57,9 +59,7 @@ static CK_RV start_finder(struct token *token)
 
 CK_RV token_list_object(struct token *token, struct object *object)
 {
-    if (token->finder)
-        return finder_add(token->finder, object);
-    return token->object_count > FINDER_FROM ? start_finder(token) : CKR_OK;
+    return token->finder ? finder_add(token->finder, object) : CKR_OK;
 }
 
 void token_unlist_object(struct token *token, struct object *object)
@@ -69,7 +69,7 @@ void token_unlist_object(struct token *token, struct object *object)
 }
 
 /* Handles only grow, so the array is sorted by them. */
-static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE handle)
+static size_t place_of(const struct token *token, CK_OBJECT_HANDLE handle)
 {
     size_t low = 0;
     size_t high = token->object_count;
@@ -80,13 +80,24 @@ static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE ha
         else
             high = middle;
     }
-    bool found = low < token->object_count && token->objects[low]->handle == handle;
-    return found ? token->objects[low] : NULL;
+    return low;
+}
+
+static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE handle)
+{
+    size_t at = place_of(token, handle);
+    bool found = at < token->object_count && token->objects[at]->handle == handle;
+    return found ? token->objects[at] : NULL;
 }
 
 static bool is_hidden(const struct token *token, const struct object *object)
 {
     return !token_is_open(token) && object_bool(object, CKA_PRIVATE);
+}
+
+bool token_shows(const struct token *token, const struct object *object)
+{
+    return !is_hidden(token, object);
 }
 
 struct object *token_object(const struct token *token, CK_OBJECT_HANDLE handle)
@@ -103,16 +114,14 @@ bool token_object_is_hidden(const struct token *token, CK_OBJECT_HANDLE handle)
 
 void token_remove_object(struct token *token, struct object *object)
 {
-    for (size_t i = 0; i < token->object_count; i++) {
-        if (token->objects[i] != object)
-            continue;
-        token_unlist_object(token, object);
-        memmove(&token->objects[i], &token->objects[i + 1],
-                (token->object_count - i - 1) * sizeof(struct object *));
-        token->object_count--;
-        object_free(object);
+    size_t at = place_of(token, object->handle);
+    if (at == token->object_count || token->objects[at] != object)
         return;
-    }
+    token_unlist_object(token, object);
+    memmove(&token->objects[at], &token->objects[at + 1],
+            (token->object_count - at - 1) * sizeof(struct object *));
+    token->object_count--;
+    object_free(object);
 }
 
 void token_remove_stored_objects(struct token *token)
@@ -189,7 +198,8 @@ static CK_RV read_key(struct token *token, struct object *object)
 {
     struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
     struct entry_object *entry = NULL;
-    struct reason reason = {0};
+    struct reason reason = {0}, named = {0};
+    const struct record *record = object->home;
     CK_RV rv = writable_read(token, object, &contents, &entry);
     if (rv == CKR_OBJECT_HANDLE_INVALID)
         return CKR_KEY_HANDLE_INVALID;
@@ -198,9 +208,11 @@ static CK_RV read_key(struct token *token, struct object *object)
                       bytes_view(&entry->pem), bytes_view(&entry->key_id), &object->key, &reason);
     if (rv == CKR_OK)
         rv = bytes_copy(&object->key_id, bytes_view(&entry->key_id));
-    return rv == CKR_HOST_MEMORY || rv == CKR_OK
-               ? rv
-               : writable_fail(token, CKR_FUNCTION_FAILED, &reason);
+    if (rv == CKR_HOST_MEMORY || rv == CKR_OK)
+        return rv;
+    if (*reason.text)
+        reason_set(&named, "%s: %s", record->name, reason.text);
+    return writable_fail(token, CKR_FUNCTION_FAILED, &named);
 }
 
 CK_RV token_key(struct token *token, struct object *object, struct key **ret_key)
@@ -268,8 +280,11 @@ CK_RV token_reveal(struct token *token, struct object *object)
     token_unlist_object(token, object);
     CK_RV rv =
         object_class(object) == CKO_DATA ? reveal_value(token, object) : reveal_key(token, object);
-    object->revealed = rv == CKR_OK;
+    object->revealed = true;
     CK_RV listed = token_list_object(token, object);
+    /* Half of it may be there. */
+    if (rv != CKR_OK)
+        stored_conceal(token, object);
     return rv != CKR_OK ? rv : listed;
 }
 

@@ -33,7 +33,7 @@ struct token {
     struct object **objects; /* in the order of their handles */
     size_t object_count;
     size_t object_room;
-    struct finder *finder; /* NULL while the token is small */
+    struct finder *finder; /* NULL until something is looked for */
     struct pin_source pin_source;
     struct pin_source so_pin_source;
     struct problems problems; /* what is left out, for who explains it */
@@ -85,6 +85,12 @@ enum key_place token_place(const struct token *token);
 
 /* The object if it exists and may be seen now, else NULL. */
 struct object *token_object(const struct token *token, CK_OBJECT_HANDLE handle);
+
+/* True if this object of the token may be seen now. */
+bool token_shows(const struct token *token, const struct object *object);
+
+/* Makes the search's index, if the token is large enough for one. */
+CHECKED CK_RV token_index(struct token *token);
 
 /* True if the object exists but is hidden until login. */
 bool token_object_is_hidden(const struct token *token, CK_OBJECT_HANDLE handle);

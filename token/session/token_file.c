@@ -222,6 +222,8 @@ static CK_RV take_gates(const struct entry_group *group, struct vault_seal *seal
         rv = take_number(group, "counter", UINT64_MAX, &seal->counter, reason);
     if (rv == CKR_OK)
         rv = take_number(group, "tries", 255, &tries, reason);
+    if (rv == CKR_OK && !tries)
+        rv = wrong(group, "tries", reason);
     seal->gated = true;
     seal->pin_index = (uint32_t)pin_index;
     seal->counter_index = (uint32_t)counter_index;
@@ -285,6 +287,8 @@ static CK_RV take_group(const struct entry_group *group, struct token_file *file
                         struct reason *reason)
 {
     if (view_equal(group->kind, view_string("token"))) {
+        if (*has_token)
+            return wrong(group, "[token]", reason);
         *has_token = true;
         return take_token(group, file, reason);
     }

@@ -22,8 +22,9 @@ struct file_stamp {
 };
 
 /* One regular file, or a link to one. `cached` is what the index keeps for this very
- * version (borrowed until the index is saved or the file changes), empty if nothing. `version`
- * counts up whenever another content was seen, for the caller's comparison. */
+ * version (borrowed until directory_index_save or until the file changes; aligned to 8
+ * bytes), empty if nothing. `version` is another one, and higher, whenever another content
+ * was seen or may be there, for the caller's comparison. */
 struct directory_file {
     const char *name;
     struct file_stamp stamp;
@@ -37,8 +38,10 @@ void directory_free(struct directory *directory);
 const char *directory_path(const struct directory *directory);
 
 /* Brings the list up to date with what is there now: files added, changed or removed,
- * by anybody, in any way. Cheap when nothing changed; *ret_changed tells. A directory
- * that does not exist is an empty one. CKR_DEVICE_ERROR with the reason. */
+ * by anybody, in any way. Cheap when nothing changed; *ret_changed tells, but not of own
+ * changes. A directory that does not exist is an empty one. CKR_DEVICE_ERROR with the
+ * reason; the list stays. Left out are what editors leave (x~, #x#, x.bak, x.swp, x.tmp) and
+ * names that are not UTF-8. */
 CHECKED CK_RV directory_refresh(struct directory *directory, bool *ret_changed,
                                 struct reason *reason);
 bool directory_exists(const struct directory *directory);
@@ -60,9 +63,11 @@ CHECKED CK_RV directory_read(struct directory *directory, const char *name,
 CHECKED CK_RV directory_make(struct directory *directory, struct reason *reason);
 
 /* One writer at a time, over all processes and struct directory's; waits. Whoever
- * changes a file holds it and reads what it changes after taking it. Not needed to
- * read. Writing fails with CKR_TOKEN_WRITE_PROTECTED, CKR_DEVICE_MEMORY (full disk,
- * quota) or CKR_DEVICE_ERROR, with the reason, and leaves the old content. */
+ * changes a file holds it and reads what it changes after taking it; for a single write
+ * or removal it is taken if it is not held. Not needed to read. Locking twice is an error.
+ * Writing fails with CKR_TOKEN_WRITE_PROTECTED, CKR_DEVICE_MEMORY (full disk, quota) or
+ * CKR_DEVICE_ERROR, with the reason, and leaves the old content; only when the last
+ * step fails, which makes the change outlast a power failure, it is done and listed. */
 CHECKED CK_RV directory_lock(struct directory *directory, struct reason *reason);
 void directory_unlock(struct directory *directory);
 
@@ -76,8 +81,9 @@ CHECKED CK_RV directory_remove(struct directory *directory, const char *name,
 
 /* The index: a file that spares reading all others; it is rebuilt whenever it is
  * missing, damaged or of another version, and each part of it counts only while its
- * file's stamp is the same. `set` keeps a copy for what was read as `stamp`; `save`
- * writes it if enough is new and the directory allows, and never fails. */
+ * file's stamp is the same. `set` keeps a copy for what was read or written as `stamp`,
+ * unless it is so new that one more change could leave the same stamp; `save` writes
+ * it if enough is new and the directory allows, never fails, and ends all `cached`. */
 CHECKED CK_RV directory_index_set(struct directory *directory, const char *name,
                                   const struct file_stamp *stamp, struct view content);
 void directory_index_save(struct directory *directory);

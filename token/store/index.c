@@ -66,37 +66,46 @@ void index_finish(struct bytes *index)
     put(index->data + 16, 8, checksum(rest));
 }
 
-/* device, inode, size, times: 8 bytes each; sizes of name and content: 4 each */
+static uint64_t padded(uint64_t size)
+{
+    return (size + 7) & ~UINT64_C(7);
+}
+
+/* device, inode, size, times: 8 bytes each; sizes of name and content: 4 each; then
+ * both, filled up with zeros */
 bool index_next(struct index_reader *reader, struct index_part *ret_part)
 {
     struct view rest = reader->rest;
     if (rest.size < INDEX_PART_SIZE)
         return false;
     const uint8_t *at = rest.data;
-    size_t name = (size_t)get(at + 40, 4), content = (size_t)get(at + 44, 4);
+    uint64_t name = get(at + 40, 4), content = get(at + 44, 4);
+    uint64_t size = padded(name) + padded(content);
     rest = view_of(at + INDEX_PART_SIZE, rest.size - INDEX_PART_SIZE);
-    if (name > rest.size || content > rest.size - name)
+    if (size > rest.size)
         return false;
     *ret_part = (struct index_part){
-        .name = view_of(rest.data, name),
+        .name = view_of(rest.data, (size_t)name),
         .stamp = {.device = get(at, 8),
                   .inode = get(at + 8, 8),
                   .size = get(at + 16, 8),
                   .modified = (int64_t)get(at + 24, 8),
                   .changed = (int64_t)get(at + 32, 8)},
-        .content = view_of(rest.data + name, content),
+        .content = view_of(rest.data + padded(name), (size_t)content),
     };
-    reader->rest = view_of(rest.data + name + content, rest.size - name - content);
+    reader->rest = view_of(rest.data + size, rest.size - (size_t)size);
     return true;
 }
 
 size_t index_part_size(const struct index_part *part)
 {
-    return INDEX_PART_SIZE + part->name.size + part->content.size;
+    return INDEX_PART_SIZE + (size_t)(padded(part->name.size) + padded(part->content.size));
 }
 
 size_t index_put(uint8_t *at, const struct index_part *part)
 {
+    size_t size = index_part_size(part);
+    memset(at, 0, size);
     put(at, 8, part->stamp.device);
     put(at + 8, 8, part->stamp.inode);
     put(at + 16, 8, part->stamp.size);
@@ -106,6 +115,7 @@ size_t index_put(uint8_t *at, const struct index_part *part)
     put(at + 44, 4, part->content.size);
     memcpy(at + INDEX_PART_SIZE, part->name.data, part->name.size);
     if (part->content.size)
-        memcpy(at + INDEX_PART_SIZE + part->name.size, part->content.data, part->content.size);
-    return index_part_size(part);
+        memcpy(at + INDEX_PART_SIZE + padded(part->name.size), part->content.data,
+               part->content.size);
+    return size;
 }

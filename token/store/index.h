@@ -23,7 +23,8 @@ struct index_reader {
 /* False if it is damaged, of another version, or no index. */
 bool index_open(struct view index, struct index_reader *ret_reader);
 
-/* False at the end. Views are of the index. */
+/* False at the end. Views are of the index; the content begins at a multiple of 8
+ * bytes of it. */
 bool index_next(struct index_reader *reader, struct index_part *ret_part);
 
 size_t index_part_size(const struct index_part *part);

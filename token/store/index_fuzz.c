@@ -15,6 +15,12 @@ static void check_within(struct view part, struct view index)
     check(part.data >= index.data && part.data + part.size <= index.data + index.size);
 }
 
+static void check_same(const uint8_t *copy, const struct index_part *part)
+{
+    check(memcmp(copy, part->name.data - INDEX_PART_SIZE, INDEX_PART_SIZE) == 0);
+    check(memcmp(copy + INDEX_PART_SIZE, part->name.data, part->name.size) == 0);
+}
+
 static void check_parts(struct view index, struct index_reader reader)
 {
     struct index_part part;
@@ -24,7 +30,8 @@ static void check_parts(struct view index, struct index_reader reader)
         check_within(part.name, index);
         check_within(part.content, index);
         check(size <= sizeof(copy) && index_put(copy, &part) == size);
-        check(memcmp(copy, part.name.data - INDEX_PART_SIZE, size) == 0);
+        check((uintptr_t)part.content.data % 8 == (uintptr_t)index.data % 8);
+        check_same(copy, &part);
     }
 }
 

@@ -39,6 +39,7 @@ static void parts_are_read_as_they_were_written(UNUSED void **state)
         assert_true(index_next(&reader, &part));
         assert_true(view_equal(part.name, parts[i].name));
         assert_true(view_equal(part.content, parts[i].content));
+        assert_int_equal((part.content.data - index.data) % 8, 0);
         assert_memory_equal(&part.stamp, &parts[i].stamp, sizeof(part.stamp));
     }
     poison(part);
@@ -86,14 +87,10 @@ static void a_part_that_says_more_than_there_is_ends_it(UNUSED void **state)
 
 #define FILES 40
 
-static void make_files(int count)
+static void make_token(int count)
 {
-    char path[32];
     make_directory("token");
-    for (int i = 0; i < count; i++) {
-        snprintf(path, sizeof(path), "token/%02d", i);
-        write_file(path, path);
-    }
+    make_files("token/%02d", count);
     let_settle();
 }
 
@@ -148,7 +145,7 @@ static size_t count_cached(const struct directory *directory)
 static void what_was_kept_is_there_for_the_next(UNUSED void **state)
 {
     struct stat status;
-    make_files(FILES);
+    make_token(FILES);
     struct directory *directory = open_directory("token");
     assert_int_equal(count_cached(directory), 0);
     keep_all(directory);
@@ -175,7 +172,7 @@ static void a_changed_file_has_lost_its_part(UNUSED void **state)
         "touch -d 2001-01-01 token/05",
         "chmod 0400 token/05",
     };
-    make_files(FILES);
+    make_token(FILES);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         index_all();
         run(commands[i]);
@@ -199,7 +196,7 @@ static void a_changed_file_has_lost_its_part(UNUSED void **state)
 
 static void names_that_came_or_went_do_not_confuse_it(UNUSED void **state)
 {
-    make_files(FILES);
+    make_token(FILES);
     index_all();
     run("cd token; rm 00 07 39; echo x >000; echo x >0; echo x >99; echo x >071");
     struct directory *directory = open_directory("token");
@@ -220,7 +217,7 @@ static void a_damaged_index_counts_for_nothing_and_is_replaced(UNUSED void **sta
         "mv token/.index x; ln -s ../x token/.index",
         "truncate -s 200M token/.index",
     };
-    make_files(FILES);
+    make_token(FILES);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         index_all();
         run(commands[i]);
@@ -256,7 +253,7 @@ static void what_was_read_too_soon_is_not_kept(UNUSED void **state)
 
 static void what_was_not_read_is_not_kept(UNUSED void **state)
 {
-    make_files(1);
+    make_token(1);
     struct directory *directory = open_directory("token");
     struct file_stamp stamp = directory_find(directory, "00")->stamp;
     assert_ok(directory_index_set(directory, "00", &stamp, view_string("x")));
@@ -295,7 +292,7 @@ static void an_own_file_is_kept_at_once(UNUSED void **state)
 static void it_is_written_when_enough_is_new(UNUSED void **state)
 {
     char name[8];
-    make_files(200);
+    make_token(200);
     struct directory *directory = open_directory("token");
     for (int i = 0; i < 15; i++) {
         snprintf(name, sizeof(name), "%02d", i);
@@ -318,7 +315,7 @@ static void it_is_written_when_enough_is_new(UNUSED void **state)
 
 static void what_is_kept_anew_replaces_the_old(UNUSED void **state)
 {
-    make_files(FILES);
+    make_token(FILES);
     struct directory *directory = open_directory("token");
     for (size_t i = 0; i < FILES; i++) {
         struct bytes content = {0};
@@ -343,7 +340,7 @@ static void what_is_kept_anew_replaces_the_old(UNUSED void **state)
 static void two_add_to_one_index(UNUSED void **state)
 {
     char name[8];
-    make_files(FILES);
+    make_token(FILES);
     struct directory *one = open_directory("token"), *two = open_directory("token");
     for (int i = 0; i < FILES; i++) {
         snprintf(name, sizeof(name), "%02d", i);
@@ -360,7 +357,7 @@ static void two_add_to_one_index(UNUSED void **state)
 
 static void a_locked_directory_is_left_alone(UNUSED void **state)
 {
-    make_files(FILES);
+    make_token(FILES);
     struct directory *one = open_directory("token"), *two = open_directory("token");
     keep_all(one);
     assert_ok(directory_lock(two, NULL));
@@ -377,13 +374,13 @@ static void a_locked_directory_is_left_alone(UNUSED void **state)
 
 static void a_directory_that_was_replaced_has_another_index(UNUSED void **state)
 {
-    make_files(FILES);
+    make_token(FILES);
     index_all();
     struct directory *directory = open_directory("token");
     assert_int_equal(count_cached(directory), FILES);
     run("rm -r token");
     refresh(directory);
-    make_files(FILES);
+    make_token(FILES);
     refresh(directory);
     assert_int_equal(count_cached(directory), 0);
     keep_all(directory);
@@ -393,15 +390,6 @@ static void a_directory_that_was_replaced_has_another_index(UNUSED void **state)
     assert_int_equal(count_cached(directory), FILES);
     directory_free(directory);
 }
-
-static int empty_directory(UNUSED void **state)
-{
-    coarse = false;
-    ahead = 0;
-    return system("rm -rf -- ./* ./.[!.]*");
-}
-
-#define TEST(name) cmocka_unit_test_setup(name, empty_directory)
 
 int main(void)
 {

@@ -92,4 +92,61 @@ int fstatfs(int file, struct statfs *status)
     return result;
 }
 
+/* --- the three ways ------------------------------------------------------------ */
+
+static bool lazy;
+
+static UNUSED struct directory *open_seen(const char *path)
+{
+    struct directory *directory = directory_of(path);
+    directory->looked = lazy ? 0 : 1000000;
+    refresh(directory);
+    return directory;
+}
+
+static UNUSED int with_inotify(void **state)
+{
+    no_inotify = is_network = lazy = false;
+    return enter_directory(state);
+}
+
+static UNUSED int without_inotify(void **state)
+{
+    int result = with_inotify(state);
+    no_inotify = true;
+    return result;
+}
+
+static UNUSED int on_a_network(void **state)
+{
+    int result = with_inotify(state);
+    is_network = true;
+    return result;
+}
+
+static UNUSED int at_first(void **state)
+{
+    int result = with_inotify(state);
+    lazy = true;
+    return result;
+}
+
+static UNUSED void make_files(const char *format, int count)
+{
+    char path[64];
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), format, i);
+        write_file(path, "x");
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, empty_directory)
+
+static UNUSED int empty_directory(UNUSED void **state)
+{
+    coarse = false;
+    ahead = 0;
+    return system("rm -rf -- ./* ./.[!.]*");
+}
+
 #endif

@@ -87,10 +87,13 @@ static TSS2_RC explain(TSS2_RC rc, struct view name)
         return TPM_RC_TOLD(CKR_DEVICE_ERROR);
     }
     if (tpm_error_wants_auth(rc)) {
-        log_line(LOG_LEVEL_ERROR, "tpm",
-                 "the owner hierarchy of this TPM has an authorisation of its own, and there is no "
-                 "storage root without one at handle 0x81000001: have the owner keep one there "
-                 "with 'tpm2_createprimary -C o -G ecc' and 'tpm2_evictcontrol'");
+        log_line(
+            LOG_LEVEL_ERROR, "tpm",
+            "the owner hierarchy of this TPM has an authorisation of its own, and there is no "
+            "storage root without one at handle 0x81000001: have the owner keep one there with "
+            "'tpm2_createprimary -C o -P AUTH -G ecc256 -c srk.ctx -a \"fixedtpm|fixedparent|"
+            "sensitivedataorigin|userwithauth|noda|restricted|decrypt\"' and "
+            "'tpm2_evictcontrol -C o -P AUTH -c srk.ctx 0x81000001'");
         return TPM_RC_TOLD(CKR_DEVICE_ERROR);
     }
     return rc;

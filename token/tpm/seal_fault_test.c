@@ -112,7 +112,9 @@ static void an_owner_without_a_kept_root_is_told_what_to_do(UNUSED void **state)
     poison(seal);
     log_begin();
     assert_rv(tpm_seal_make(tpm, &request, &seal), CKR_DEVICE_ERROR);
-    assert_logged("tpm2_evictcontrol");
+    assert_logged("tpm2_createprimary -C o -P AUTH -G ecc256 -c srk.ctx -a \"fixedtpm|fixedparent|"
+                  "sensitivedataorigin|userwithauth|noda|restricted|decrypt\"' and "
+                  "'tpm2_evictcontrol -C o -P AUTH -c srk.ctx 0x81000001'");
     assert_poison(seal);
     tpm_release(tpm);
 }

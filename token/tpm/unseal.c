@@ -161,16 +161,18 @@ static TSS2_RC wrong_pin(struct tpm *tpm, struct open_request *open, bool locked
     if (!read_tries(tpm, open))
         return other_index("count of wrong PINs", open->seal->pin_index);
     open->tried = true;
+    /* Who is told the count says it with the token's place. */
+    enum log_level level = open->tries.known ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
     if (locked || (open->tries.known && open->tries.failed >= open->tries.limit))
-        log_line(LOG_LEVEL_ERROR, "tpm",
+        log_line(level, "tpm",
                  "the PIN is locked after %u wrong ones; it can be set anew by who is above it: "
                  "C_InitPIN by the security officer for the user",
                  (unsigned)open->seal->try_limit);
     else if (open->tries.known)
-        log_line(LOG_LEVEL_ERROR, "tpm", "wrong PIN: %u of %u tries are used",
-                 (unsigned)open->tries.failed, (unsigned)open->tries.limit);
+        log_line(level, "tpm", "wrong PIN: %u of %u tries are used", (unsigned)open->tries.failed,
+                 (unsigned)open->tries.limit);
     else
-        log_line(LOG_LEVEL_ERROR, "tpm", "wrong PIN");
+        log_line(level, "tpm", "wrong PIN");
     return TPM_RC_TOLD(locked ? CKR_PIN_LOCKED : CKR_PIN_INCORRECT);
 }
 
