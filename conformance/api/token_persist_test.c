@@ -91,8 +91,9 @@ static void generated_keys_work_after_a_new_start(void **state)
         assert_ok(sign_simply(session, keys[i]));
         assert_int_equal(EVP_PKEY_eq(after, before[is_rsa ? 0 : 1]), 1);
         EVP_PKEY_free(after);
-        EVP_PKEY_free(before[i]);
     }
+    EVP_PKEY_free(before[0]);
+    EVP_PKEY_free(before[1]);
 }
 
 static void changes_and_destructions_stay(void **state)
