@@ -3,12 +3,12 @@
 #ifndef SIGNET_SESSION_KILL_SUPPORT_H
 #define SIGNET_SESSION_KILL_SUPPORT_H
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <tss2/tss2_tcti.h>
+#include <tss2/tss2_tctildr.h>
 
 #include "token/session/writable_support.h"
-#include "token/tpm/connection.h"
 
 /* Steps until the process dies in place of one; 0: it does not. */
 static unsigned steps_left;
@@ -46,20 +46,17 @@ static TSS2_RC transmit_or_die(TSS2_TCTI_CONTEXT *context, size_t size, const ui
     return transmit(context, size, command);
 }
 
-/* The connection that the token uses steps from now on. */
-static UNUSED void watch(struct parts *parts)
+/* Whose transmissions are steps, too. */
+TSS2_RC Tss2_TctiLdr_Initialize_Ex(const char *name, const char *conf, TSS2_TCTI_CONTEXT **tcti)
 {
-    struct vault_identity identity = {0};
-    struct tpm *tpm = NULL;
-    char choice[PATH_MAX + 128];
-    snprintf(choice, sizeof(choice), "%s,ek=off", emulator_choice());
-    assert_ok(vault_identify(parts->token->writable->vault, &identity));
-    vault_identity_clear(&identity);
-    assert_ok(tpm_acquire(choice, &tpm));
-    assert_non_null(tpm->tcti);
-    transmit = TSS2_TCTI_TRANSMIT(tpm->tcti);
-    TSS2_TCTI_TRANSMIT(tpm->tcti) = transmit_or_die;
-    tpm_release(tpm);
+    TSS2_RC (*initialize)(const char *, const char *, TSS2_TCTI_CONTEXT **) = NULL;
+    *(void **)&initialize = dlsym(RTLD_NEXT, "Tss2_TctiLdr_Initialize_Ex");
+    TSS2_RC rc = initialize(name, conf, tcti);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    transmit = TSS2_TCTI_TRANSMIT(*tcti);
+    TSS2_TCTI_TRANSMIT(*tcti) = transmit_or_die;
+    return rc;
 }
 
 static UNUSED void save(const char *name)
@@ -89,7 +86,6 @@ static UNUSED int body(void *argument)
     if (module_new("conf=c.conf", &parts.module) != CKR_OK)
         return 1;
     parts.token = module_token_at(parts.module, 0);
-    watch(&parts);
     steps_left = change->steps;
     return change->make(&parts) == CKR_OK ? 0 : 2;
 }
