@@ -75,19 +75,20 @@ static CK_RV set_flag(struct parts *parts, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TY
 /* Edits the first group of the object's file, and looks. */
 static void edit(struct parts *parts, CK_OBJECT_HANDLE handle, const char *script)
 {
-    char path[PATH_MAX], command[4 * PATH_MAX];
+    char path[PATH_MAX], command[1024];
     file_of(parts, handle, path);
-    snprintf(command, sizeof(command), "cp '%s' before; sed -i '%s' '%s'; ! cmp -s before '%s'",
-             path, script, path, path);
+    snprintf(command, sizeof(command),
+             "cp '%.99s' before; sed -i '%s' '%.99s'; ! cmp -s before '%.99s'", path, script, path,
+             path);
     run(command);
     look(parts);
 }
 
 static void undo(struct parts *parts, CK_OBJECT_HANDLE handle)
 {
-    char path[PATH_MAX], command[4 * PATH_MAX];
+    char path[PATH_MAX], command[1024];
     file_of(parts, handle, path);
-    snprintf(command, sizeof(command), "cp before '%s'", path);
+    snprintf(command, sizeof(command), "cp before '%.99s'", path);
     run(command);
     look(parts);
 }
