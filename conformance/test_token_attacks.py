@@ -379,6 +379,15 @@ def test_who_deletes_the_pins_index_gets_no_new_tries(client, make_token, tpm2):
 # Who can write the files.
 
 
+def test_a_directory_that_everybody_may_write_is_told_of(client, story, build):
+    os.chmod(story.files, 0o777)
+    assert can_sign(story) == ""
+    assert logged(client, "everybody may write here")
+    told = client.tool(os.path.join(build, "signet"), "doctor", "--quiet", env=client.serving,
+                       status=1).out
+    assert re.search("everybody may write there: chmod o-w", told)
+
+
 def entry(token, kind):
     name = next(name for name in os.listdir(token.files) if name.startswith(f"{kind}-"))
     return os.path.join(token.files, name)

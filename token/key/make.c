@@ -214,6 +214,19 @@ static CK_RV name_of(struct view public, struct bytes *ret_name)
     return rv != CKR_OK ? rv : bytes_copy(ret_name, view_of(name, 2 + hash_size(HASH_SHA256)));
 }
 
+/* The key is encrypted to whoever holds the root that is given here: it has to be that
+ * of the TPM which the token was made on. The Name follows from the public half. */
+static CK_RV check_root(const struct vault *vault, const struct tpm_root *root)
+{
+    const struct view expected = bytes_view(&vault->root_name);
+    if (!expected.size || view_equal(expected, bytes_view(&root->name)))
+        return CKR_OK;
+    log_line(LOG_LEVEL_ERROR, "key",
+             "a private key is not given to this TPM: its storage root is another than that of "
+             "the TPM which the token was made on");
+    return CKR_DEVICE_ERROR;
+}
+
 /* The root's public half encrypts the duplicate here; the TPM unwraps it. */
 static CK_RV import_in_tpm(struct vault *vault, const struct private_parts *parts,
                            struct view unique, struct key **ret_key)
@@ -233,6 +246,8 @@ static CK_RV import_in_tpm(struct vault *vault, const struct private_parts *part
         rv = name_of(bytes_view(&public), &name);
     if (rv == CKR_OK)
         rv = tpm_root_read(vault->tpm, &root);
+    if (rv == CKR_OK)
+        rv = check_root(vault, &root);
     if (rv == CKR_OK)
         rv = crypto_tpm_duplicate(&root.public_key, bytes_view(&name), bytes_view(&sensitive),
                                   &duplicate, &secret);

@@ -167,6 +167,28 @@ static void imported_keys_sign_for_the_key_that_was_given(UNUSED void **state)
     }
 }
 
+static void a_private_key_goes_to_the_tokens_own_tpm_alone(UNUSED void **state)
+{
+    const struct view token = view_string("0123456789abcdef");
+    struct vault_identity identity = {0};
+    struct key *key;
+    struct private_parts parts = parts_of("p256.der");
+    login();
+    assert_ok(vault_identify(vault, &identity));
+    identity.root_name.data[5] ^= 1;
+    assert_ok(vault_use_token(vault, token, bytes_view(&identity.root_name)));
+    poison(key);
+    assert_rv(key_import(vault, &parts, u1, KEY_SEALING_REFUSED, &key), CKR_DEVICE_ERROR);
+    assert_poison(key);
+    identity.root_name.data[5] ^= 1;
+    assert_ok(vault_use_token(vault, token, bytes_view(&identity.root_name)));
+    assert_ok(key_import(vault, &parts, u1, KEY_SEALING_REFUSED, &key));
+    key_unref(key);
+    assert_ok(vault_use_token(vault, token, (struct view){0}));
+    vault_identity_clear(&identity);
+    private_parts_clear(&parts);
+}
+
 static void an_rsa_key_is_imported_from_modulus_and_exponents(UNUSED void **state)
 {
     struct key *key = NULL;
@@ -270,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_key_under_another_unique_id_is_refused_once),
         cmocka_unit_test(a_key_outlives_its_vault_but_is_closed),
         cmocka_unit_test(imported_keys_sign_for_the_key_that_was_given),
+        cmocka_unit_test(a_private_key_goes_to_the_tokens_own_tpm_alone),
         cmocka_unit_test(an_rsa_key_is_imported_from_modulus_and_exponents),
         cmocka_unit_test(what_the_tpm_lacks_is_refused_with_the_way_out),
         cmocka_unit_test(software_keys_can_be_exported),

@@ -189,6 +189,48 @@ static void secret_keys_are_generated(UNUSED void **state)
     key_spec_clear(&spec);
 }
 
+/* Another binding is another encryption; a key in the TPM knows of none. */
+static void a_key_is_bound_anew(UNUSED void **state)
+{
+    static const uint8_t value[16] = {1, 2, 3};
+    struct bytes read = {0};
+    struct key *keys[3], *bound = NULL;
+    struct vault_tries tries;
+    login();
+    keys[0] = generated(vault, on_curve(KEY_ALGORITHM_EC, secp256k1), KEY_SEALING_ALLOWED);
+    keys[1] = generated(vault, on_curve(KEY_ALGORITHM_EC, p256), KEY_SEALING_REFUSED);
+    assert_ok(key_secret_in_vault(vault, view_of(value, 16), u1, &keys[2]));
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        assert_ok(key_bind(vault, keys[i], u1, &bound));
+        assert_ptr_equal(bound, keys[i]);
+        key_unref(bound);
+        assert_ok(key_bind(vault, keys[i], u2, &bound));
+        assert_int_equal(bound == keys[i], key_in_tpm(keys[i]));
+        key_unref(bound);
+    }
+    assert_ok(key_bind(vault, keys[0], u2, &bound));
+    struct key *copy = read_back(vault, KEY_OF_TOKEN, bound, u2);
+    struct key *old = read_back(vault, KEY_OF_TOKEN, bound, u1);
+    assert_ok(signs(copy));
+    assert_rv(signs(old), CKR_DEVICE_ERROR);
+    key_unref(old);
+    key_unref(copy);
+    key_unref(bound);
+    assert_ok(key_bind(vault, keys[2], u2, &bound));
+    assert_ok(key_secret_value(bound, &read));
+    assert_memory_equal(read.data, value, 16);
+    bytes_free(&read);
+    key_unref(bound);
+    vault_close(vault);
+    poison(bound);
+    assert_rv(key_bind(vault, keys[0], u2, &bound), CKR_USER_NOT_LOGGED_IN);
+    assert_rv(key_bind(vault, keys[2], u2, &bound), CKR_USER_NOT_LOGGED_IN);
+    assert_poison(bound);
+    assert_ok(vault_open(vault, VAULT_USER, &seal, view_string("1234"), &tries));
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        key_unref(keys[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_sealed_key_with_a_foreign_public_key_does_not_sign),
         cmocka_unit_test(secret_keys_keep_their_value),
         cmocka_unit_test(secret_keys_are_generated),
+        cmocka_unit_test(a_key_is_bound_anew),
     };
     return cmocka_run_group_tests(tests, begin_group, end_group);
 }

@@ -75,19 +75,20 @@ static CK_RV set_flag(struct parts *parts, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TY
 /* Edits the first group of the object's file, and looks. */
 static void edit(struct parts *parts, CK_OBJECT_HANDLE handle, const char *script)
 {
-    char path[PATH_MAX], command[4 * PATH_MAX];
+    char path[PATH_MAX], command[1024];
     file_of(parts, handle, path);
-    snprintf(command, sizeof(command), "cp '%s' before; sed -i '%s' '%s'; ! cmp -s before '%s'",
-             path, script, path, path);
+    snprintf(command, sizeof(command),
+             "cp '%.99s' before; sed -i '%s' '%.99s'; ! cmp -s before '%.99s'", path, script, path,
+             path);
     run(command);
     look(parts);
 }
 
 static void undo(struct parts *parts, CK_OBJECT_HANDLE handle)
 {
-    char path[PATH_MAX], command[4 * PATH_MAX];
+    char path[PATH_MAX], command[1024];
     file_of(parts, handle, path);
-    snprintf(command, sizeof(command), "cp before '%s'", path);
+    snprintf(command, sizeof(command), "cp before '%.99s'", path);
     run(command);
     look(parts);
 }
@@ -190,6 +191,34 @@ static void who_adds_protection_has_to_be_logged_in(UNUSED void **state)
     assert_ok(login(&parts, CKU_USER, "1234"));
     assert_ok(set_flag(&parts, key, CKA_EXTRACTABLE, CK_FALSE));
     assert_ok(encrypt(&parts, key));
+    close_parts(&parts);
+}
+
+/* The SO says which keys may wrap others; it does not see the users' private ones. */
+static void trust_of_a_secret_key_is_bound(UNUSED void **state)
+{
+    static uint8_t value[16] = {0xa5};
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+    CK_OBJECT_HANDLE key;
+    CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)},
+                               {CKA_KEY_TYPE, &type, sizeof(type)},
+                               {CKA_TOKEN, &yes, 1},
+                               {CKA_PRIVATE, &no, 1},
+                               {CKA_ENCRYPT, &yes, 1},
+                               {CKA_VALUE, value, sizeof(value)}};
+    struct parts parts = begin("");
+    assert_ok(objects_create(parts.session, template, ARRAY_SIZE(template), &key));
+    assert_rv(set_flag(&parts, key, CKA_TRUSTED, CK_TRUE), CKR_ATTRIBUTE_READ_ONLY);
+    assert_ok(token_logout(parts.token));
+    assert_ok(login(&parts, CKU_SO, "so-pin"));
+    assert_ok(set_flag(&parts, key, CKA_TRUSTED, CK_TRUE));
+    assert_ok(token_logout(parts.token));
+    assert_ok(login(&parts, CKU_USER, "1234"));
+    assert_ok(encrypt(&parts, key));
+    edit(&parts, key, "s/^trusted = true/trusted = false/");
+    assert_rv(encrypt(&parts, key), CKR_DEVICE_ERROR);
     close_parts(&parts);
 }
 
@@ -326,6 +355,7 @@ int main(void)
         in_own_directory(what_the_index_says_loosens_nothing),
         in_own_directory(what_was_protected_stays_so),
         in_own_directory(who_adds_protection_has_to_be_logged_in),
+        in_own_directory(trust_of_a_secret_key_is_bound),
         in_own_directory(a_stricter_copy_is_bound_for_itself),
         in_own_directory(a_key_in_the_tpm_can_be_copied_and_changed),
         in_own_directory(asking_each_time_cannot_be_edited_away),

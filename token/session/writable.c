@@ -245,6 +245,16 @@ static void refresh_tries(struct writable *writable)
     }
 }
 
+static void note_public(struct token *token)
+{
+    struct reason reason = {0};
+    const struct directory *directory = token->writable->directory;
+    if (!directory_is_public(directory))
+        return;
+    reason_set(&reason, "%s: everybody may write there: chmod o-w", directory_path(directory));
+    problems_add(&token->problems, NULL, &reason);
+}
+
 void writable_refresh(struct token *token)
 {
     struct writable *writable = token->writable;
@@ -255,11 +265,11 @@ void writable_refresh(struct token *token)
     if (rv != CKR_OK) {
         log_line(LOG_LEVEL_ERROR, "session", "%s", reason.text);
         problems_add(&token->problems, NULL, &reason);
-    }
-    if (rv != CKR_OK)
         return;
+    }
     /* A write that failed may have changed it, too. */
     refresh_token_file(token);
+    note_public(token);
     if (!changed)
         return;
     refresh_tries(writable);

@@ -95,6 +95,11 @@ CK_RV directory_unreadable(const struct directory *directory, const char *name, 
     return rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
 }
 
+bool directory_is_public(const struct directory *directory)
+{
+    return directory->public;
+}
+
 bool directory_exists(const struct directory *directory)
 {
     return directory->exists;

@@ -48,6 +48,9 @@ bool directory_exists(const struct directory *directory);
 /* False where files cannot be made: a read-only file system or directory. */
 bool directory_writable(const struct directory *directory);
 
+/* True, as of the last refresh, where everybody may put files into it; the log says so. */
+bool directory_is_public(const struct directory *directory);
+
 /* The files as of the last refresh or own change, in the order of their names. */
 size_t directory_count(const struct directory *directory);
 const struct directory_file *directory_at(const struct directory *directory, size_t index);

@@ -87,6 +87,19 @@ static void tell_when_full(struct directory *directory)
     directory->told_full = full;
 }
 
+/* Who puts files here decides what the token is. */
+static void tell_when_public(struct directory *directory, int descriptor)
+{
+    struct stat status;
+    bool before = directory->public;
+    directory->public = fstat(descriptor, &status) == 0 && status.st_mode & S_IWOTH;
+    if (directory->public && !before)
+        log_line(LOG_LEVEL_WARNING, "store",
+                 "%s: everybody may write here, and put another token or other "
+                 "keys in place of yours: chmod o-w %s",
+                 directory->path, directory->path);
+}
+
 static CK_RV scan(struct directory *directory, DIR *stream, struct reason *reason)
 {
     struct listing *listing = &directory->listing;
@@ -117,6 +130,7 @@ CK_RV directory_list(struct directory *directory, struct reason *reason)
     directory->exists = true;
     directory->listed = true;
     tell_when_full(directory);
+    tell_when_public(directory, dirfd(stream));
     return CKR_OK;
 }
 

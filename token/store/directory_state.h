@@ -18,6 +18,7 @@ struct directory {
     bool listed;
     bool unsettled;
     bool told_full;
+    bool public;
     struct file_stamp stamp;
     struct listing listing;
     struct watch watch;

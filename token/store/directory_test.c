@@ -201,6 +201,21 @@ static void files_are_for_their_owner_whatever_the_umask(UNUSED void **state)
     }
 }
 
+static void a_directory_that_everybody_may_write_is_noticed(UNUSED void **state)
+{
+    run("mkdir -m 0755 there");
+    struct directory *directory = directory_of("there");
+    refresh(directory);
+    assert_false(directory_is_public(directory));
+    run("chmod 1777 there");
+    refresh(directory);
+    assert_true(directory_is_public(directory));
+    run("chmod 0770 there");
+    refresh(directory);
+    assert_false(directory_is_public(directory));
+    directory_free(directory);
+}
+
 static void a_directory_is_made_where_there_is_none(UNUSED void **state)
 {
     struct reason reason = {0};
@@ -327,6 +342,7 @@ int main(void)
         TEST(a_link_is_replaced_and_removed_itself),
         TEST(only_names_of_entries_can_be_written),
         TEST(files_are_for_their_owner_whatever_the_umask),
+        TEST(a_directory_that_everybody_may_write_is_noticed),
         TEST(a_directory_is_made_where_there_is_none),
         TEST(a_read_only_directory_is_served_and_never_written),
         TEST(a_directory_that_may_not_be_read_is_an_error),
