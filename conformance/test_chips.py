@@ -170,7 +170,7 @@ def test_a_kind_of_key_that_the_chip_lacks_is_refused_by_name(token_on, chip):
 
 
 def fill(directory):
-    """The TPM's NV, to the last byte that an index of 8 needs."""
+    """The TPM's NV, to the last byte that an index of 8 needs. The last handles are large."""
     for size in (1600, 256, 8):
         index = 0x01810000 + size * 256
         while not directory.client.tool("tpm2_nvdefine", "-T", directory.tcti, "-C", "o", "-s",
@@ -191,7 +191,7 @@ def test_without_nv_room_the_second_gate_stands_alone(client, token_on, build):
     told = client.run(f"{build}/signet", "doctor").out
     assert told.count("guarded by the TPM's dictionary-attack logic alone") == 2
     # What the TPM has room for later is used when the PIN is set anew.
-    directory.tpm2("tpm2_nvundefine", "-C", "o", hex(before[0]))
+    directory.tpm2("tpm2_nvundefine", "-C", "o", hex(max(tokens_indexes(directory))))
     directory.set_pin()
     assert len(directory.indexes()) == len(before) + 1
     told = client.run(f"{build}/signet", "doctor").out
