@@ -42,6 +42,11 @@ static uint32_t candidate(const struct index_owner *owner, enum index_kind kind,
     return FIRST + (base & ~(PER_TOKEN - 1)) + owner->role * PER_ROLE + slot;
 }
 
+uint32_t index_other_pin(uint32_t handle)
+{
+    return handle ^ 3u;
+}
+
 /* The mark stands where a policy's digest would: no policy has it, and no attribute
  * lets a policy be used. */
 static void set_mark(const struct index_owner *owner, enum index_kind kind, TPM2B_DIGEST *mark)

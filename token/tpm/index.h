@@ -47,6 +47,9 @@ TSS2_RC index_define(struct tpm *tpm, enum index_kind kind, const struct index_o
 TSS2_RC index_remove(struct tpm *tpm, uint32_t handle, enum index_kind kind,
                      const struct index_owner *owner, const char **ret_command);
 
+/* The other handle of the two that a role's PIN indexes take turns with. */
+uint32_t index_other_pin(uint32_t handle);
+
 /* Removes all of them, wherever index_define could have put them. */
 TSS2_RC index_remove_all(struct tpm *tpm, const struct index_owner *owner,
                          const char **ret_command);

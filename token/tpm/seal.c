@@ -308,7 +308,8 @@ struct remove_request {
     struct index_owner owner;
 };
 
-/* The counter first: without it the seal does not open, in whatever copy. */
+/* The counter first: without it the seal does not open, in whatever copy. Beside the PIN
+ * index stands what a change of the PIN left that was killed. */
 static TSS2_RC remove_seal(struct tpm *tpm, void *request, const char **ret_command)
 {
     const struct remove_request *remove = request;
@@ -316,8 +317,10 @@ static TSS2_RC remove_seal(struct tpm *tpm, void *request, const char **ret_comm
     TSS2_RC rc = TSS2_RC_SUCCESS;
     if (index_handle_valid(seal->counter_index))
         rc = index_remove(tpm, seal->counter_index, INDEX_COUNTER, &remove->owner, ret_command);
-    if (rc == TSS2_RC_SUCCESS && index_handle_valid(seal->pin_index))
-        rc = index_remove(tpm, seal->pin_index, INDEX_PIN, &remove->owner, ret_command);
+    const uint32_t pins[] = {seal->pin_index, index_other_pin(seal->pin_index)};
+    for (size_t i = 0; i < ARRAY_SIZE(pins) && rc == TSS2_RC_SUCCESS; i++)
+        if (index_handle_valid(pins[i]))
+            rc = index_remove(tpm, pins[i], INDEX_PIN, &remove->owner, ret_command);
     return explain_owner(rc, "what the token has in the TPM cannot be removed");
 }
 

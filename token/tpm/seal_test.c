@@ -235,6 +235,38 @@ static void removing_frees_the_indexes_and_no_foreign_ones(UNUSED void **state)
     tpm_release(tpm);
 }
 
+static void removing_frees_what_a_killed_change_left(UNUSED void **state)
+{
+    struct tpm *tpm = plain_tpm();
+    struct tpm_seal old = make_seal(tpm, "old", NULL), seal = make_seal(tpm, "new", &old);
+    assert_int_equal(index_count(), 3);
+    assert_ok(tpm_seal_remove(tpm, &old, token, TPM_SEAL_USER));
+    assert_int_equal(index_count(), 0);
+    tpm_seal_clear(&old);
+    tpm_seal_clear(&seal);
+    tpm_release(tpm);
+}
+
+static void removing_all_needs_no_seal_and_frees_no_foreign_indexes(UNUSED void **state)
+{
+    struct tpm *tpm = plain_tpm();
+    struct tpm_seal seal = make_seal(tpm, "right", NULL), next = make_seal(tpm, "next", &seal);
+    struct tpm_seal_request request = request_of("so", NULL);
+    struct tpm_seal so;
+    request.role = TPM_SEAL_SO;
+    assert_ok(tpm_seal_make(tpm, &request, &so));
+    assert_int_equal(index_count(), 5);
+    assert_ok(tpm_seal_remove_all(tpm, view_string("fedcba9876543210")));
+    assert_int_equal(index_count(), 5);
+    assert_rv(tpm_seal_remove_all(tpm, view_string("short")), CKR_ARGUMENTS_BAD);
+    assert_ok(tpm_seal_remove_all(tpm, token));
+    assert_int_equal(index_count(), 0);
+    tpm_seal_clear(&seal);
+    tpm_seal_clear(&next);
+    tpm_seal_clear(&so);
+    tpm_release(tpm);
+}
+
 static void nothing_stays_loaded(UNUSED void **state)
 {
     struct watched watched;
@@ -279,7 +311,7 @@ static void commands_are_counted(UNUSED void **state)
     assert_int_equal(watched.count, 5);
     watched.count = 0;
     assert_ok(tpm_seal_remove(tpm, &next, token, TPM_SEAL_USER));
-    assert_int_equal(watched.count, 4);
+    assert_int_equal(watched.count, 5);
     tpm_seal_clear(&seal);
     tpm_seal_clear(&next);
     watched_close(&watched, tpm);
@@ -386,6 +418,9 @@ int main(void)
         cmocka_unit_test_setup(a_locked_seal_is_replaced, on_a_cleared_tpm),
         cmocka_unit_test_setup(a_gated_seal_gives_way_to_an_open_one_and_back, on_a_cleared_tpm),
         cmocka_unit_test_setup(removing_frees_the_indexes_and_no_foreign_ones, on_a_cleared_tpm),
+        cmocka_unit_test_setup(removing_frees_what_a_killed_change_left, on_a_cleared_tpm),
+        cmocka_unit_test_setup(removing_all_needs_no_seal_and_frees_no_foreign_indexes,
+                               on_a_cleared_tpm),
         cmocka_unit_test_setup(nothing_stays_loaded, on_a_cleared_tpm),
         cmocka_unit_test_setup(commands_are_counted, on_a_cleared_tpm),
         cmocka_unit_test_setup(a_first_login_takes_10_commands_or_8_with_a_kept_root,
