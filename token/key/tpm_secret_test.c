@@ -6,7 +6,7 @@
 /* Secret keys in the TPM, compared with what OpenSSL makes of the same value; how they are
  * kept, and what they refuse. */
 
-static const char value[] = "0123456789abcdef0123456789abcdef";
+static const char value[] = "0123456789abcdef0123456789abcdef0123456789ABCDEF0123456789ABCDEF";
 
 static struct key_spec spec_of(enum key_algorithm algorithm, unsigned bits)
 {
