@@ -215,8 +215,7 @@ static void keys_of_a_token_without_pin_are_tpm2_tools_keys_too(UNUSED void **st
     for (size_t i = 0; i < code.size; i++)
         snprintf(text + 2 * i, 3, "%02x", code.data[i]);
     write_file("code.expected", text);
-    setenv("TPM2TOOLS_TCTI", emulator_choice(), 1);
-    run_with_provider("set -e\n"
+    run_with_provider("set -e; export TPM2TOOLS_TCTI=$TPM2OPENSSL_TCTI\n"
                       "tpm2_load -r mac.pem -c mac.ctx\n"
                       "printf message >message\n"
                       "tpm2_hmac -c mac.ctx -g sha256 --hex -o code.found message\n"
