@@ -200,3 +200,11 @@ CK_RV key_secret_value(struct key *key, struct bytes *ret_value)
                  "which stays in it: 'secret keys = software' makes keys for that");
     return CKR_KEY_FUNCTION_NOT_PERMITTED;
 }
+
+CK_RV key_bind(struct vault *vault, struct key *key, struct view unique, struct key **ret_key)
+{
+    if (key->ops->bind)
+        return key->ops->bind(key, vault, unique, ret_key);
+    *ret_key = key_ref(key);
+    return CKR_OK;
+}

@@ -1,5 +1,5 @@
 /* Keys that are made or taken in while the module runs, and keys read back from
- * entry files. `unique` is the object's CKA_UNIQUE_ID, which a token key is bound to. */
+ * entry files. `unique` is what a token key is bound to: with another it cannot be used. */
 #ifndef SIGNET_KEY_MAKE_H
 #define SIGNET_KEY_MAKE_H
 
@@ -53,6 +53,12 @@ bool key_secret_known_in_tpm(const struct vault *vault, enum hash hash);
 /* Its value, a copy that the caller wipes; CKR_KEY_FUNCTION_NOT_PERMITTED for others, and
  * for keys that keep it. */
 CHECKED CK_RV key_secret_value(struct key *key, struct bytes *ret_value);
+
+/* The same key bound to another `unique`: one that is encrypted under the vault's secret
+ * is so anew, with the vault open; any other, and one that is bound so already, is `key`
+ * itself, with a reference more. */
+CHECKED CK_RV key_bind(struct vault *vault, struct key *key, struct view unique,
+                       struct key **ret_key);
 
 /* The PEM that an entry file keeps of a token key: TSS2 PRIVATE KEY, or SIGNET SEALED
  * KEY for what is encrypted under the secret; and the key that such PEM holds, served

@@ -6,6 +6,8 @@
 #include "token/base/reason.h"
 #include "token/key/key.h"
 
+struct vault;
+
 /* A NULL slot means "not supported" and is answered in key.c. `free` frees what
  * the kind added, not the struct key. */
 struct key_ops {
@@ -24,6 +26,8 @@ struct key_ops {
      struct view in, uint8_t *out);
     CK_RV (*write)(struct key *key, struct bytes *ret_pem);
     CK_RV (*export_parts)(struct key *key, struct private_parts *ret_parts);
+    CK_RV(*bind)
+    (struct key *key, struct vault *vault, struct view unique, struct key **ret_key);
     CK_RV (*secret_value)(struct key *key, struct bytes *ret_value);
     void (*free)(struct key *key);
 };

@@ -40,7 +40,7 @@ bool secret_place_is_tpm(const struct token *token, const struct attributes *att
     return false;
 }
 
-CK_RV secret_place_in_tpm(struct vault *vault, struct made *made)
+CK_RV secret_place_in_tpm(struct vault *vault, struct made *made, struct view unique)
 {
     CK_KEY_TYPE type = type_of(&made->attributes);
     const struct key_spec spec = {
@@ -48,5 +48,5 @@ CK_RV secret_place_in_tpm(struct vault *vault, struct made *made)
         .bits = (unsigned)attributes_ulong(&made->attributes, CKA_VALUE_LEN, 0) * 8,
     };
     return key_secret_in_tpm(vault, &spec, mechanism_hash_of_key(type), bytes_view(&made->value),
-                             bytes_view(&made->key_id), &made->key);
+                             unique, &made->key);
 }

@@ -8,8 +8,8 @@
  * is to read the key back, and a TPM can do what the key is for. */
 bool secret_place_is_tpm(const struct token *token, const struct attributes *attributes);
 
-/* Makes it there, with made->value or new. CKR_FUNCTION_NOT_SUPPORTED, told in the log, if
- * this TPM has no such. */
-CHECKED CK_RV secret_place_in_tpm(struct vault *vault, struct made *made);
+/* Makes it there, bound to `unique`, with made->value or new. CKR_FUNCTION_NOT_SUPPORTED, told in
+ * the log, if this TPM has no such. */
+CHECKED CK_RV secret_place_in_tpm(struct vault *vault, struct made *made, struct view unique);
 
 #endif

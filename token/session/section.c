@@ -204,6 +204,7 @@ static CK_RV read_settings(const struct configuration *configuration,
     CK_RV rv = section_read_protection(configuration, section, &settings->protection, reason);
     if (rv == CKR_OK)
         rv = section_read_choice(section, "pin", "none", "required", &settings->pinless, reason);
+    settings->pin_required = config_find(section, "pin") && !settings->pinless;
     if (rv == CKR_OK)
         rv = section_read_choice(section, "sealed keys", "yes", "no", &sealing, reason);
     if (rv == CKR_OK)

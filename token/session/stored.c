@@ -7,6 +7,7 @@
 #include "token/base/log.h"
 #include "token/mechanism/software.h"
 #include "token/object/schema.h"
+#include "token/session/binding.h"
 #include "token/session/writable.h"
 
 #define VALUE_PURPOSE "data"
@@ -88,7 +89,8 @@ CK_RV stored_decrypt_value(struct token *token, struct entry_object *object)
     struct bytes value CLEANUP(bytes_free) = {0};
     if (!object->encrypted_value.size)
         return CKR_OK;
-    CK_RV rv = writable_unlock(token);
+    /* It would be written back in the clear. */
+    CK_RV rv = is_encrypted(&object->attributes) ? writable_unlock(token) : CKR_DEVICE_ERROR;
     if (rv == CKR_OK)
         rv = vault_decrypt(token->writable->vault, VALUE_PURPOSE, bytes_view(&object->key_id),
                            bytes_view(&object->encrypted_value), &value);
@@ -209,6 +211,7 @@ static CK_RV change(struct token *token, CK_OBJECT_HANDLE handle, const CK_ATTRI
                     CK_ULONG count)
 {
     struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
+    struct attributes before CLEANUP(attributes_clear) = {0};
     struct object *object = NULL;
     struct entry_object *entry = NULL;
     CK_RV rv = look_up(token, handle, &contents, &object, &entry);
@@ -217,8 +220,13 @@ static CK_RV change(struct token *token, CK_OBJECT_HANDLE handle, const CK_ATTRI
     if (rv == CKR_OK)
         rv = stored_decrypt_value(token, entry);
     if (rv == CKR_OK)
+        rv = attributes_copy(&before, &entry->attributes);
+    if (rv == CKR_OK)
         rv = schema_change(&entry->attributes, template, count,
                            token->login == TOKEN_SO ? SCHEMA_SET | SCHEMA_BY_SO : SCHEMA_SET);
+    if (rv == CKR_OK)
+        rv = binding_renew_pem(token->writable->vault, &before, &entry->attributes,
+                               bytes_view(&entry->key_id), &entry->pem);
     const struct record *record = object ? object->home : NULL;
     if (rv != CKR_OK || !record)
         return rv;

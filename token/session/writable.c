@@ -14,6 +14,7 @@ CK_RV writable_open(const struct writable_settings *settings, struct writable **
     if (!writable)
         return CKR_HOST_MEMORY;
     writable->pinless = settings->pinless;
+    writable->pin_required = settings->pin_required;
     writable->sealing = settings->sealing;
     writable->secrets_in_tpm = settings->secrets_in_tpm;
     memcpy(writable->try_limit, settings->try_limit, sizeof(writable->try_limit));
@@ -138,6 +139,17 @@ static CK_RV no_file(struct token *token)
     return rv;
 }
 
+/* Who can write the file can put a token without PIN in its place. */
+static CK_RV check_pin(const struct writable *writable, const struct token_file *file,
+                       struct reason *reason)
+{
+    if (!writable->pin_required || !file->seals[VAULT_USER].open)
+        return CKR_OK;
+    reason_set(reason, "it says 'pin = none', but the configuration 'pin = required': this is not "
+                       "the token that is meant");
+    return CKR_DATA_INVALID;
+}
+
 CK_RV writable_read_token_file(struct token *token)
 {
     struct writable *writable = token->writable;
@@ -150,12 +162,15 @@ CK_RV writable_read_token_file(struct token *token)
         return no_file(token);
     if (rv == CKR_OK)
         rv = token_file_parse(bytes_view(&text), &file, &reason);
+    if (rv == CKR_OK)
+        rv = check_pin(writable, &file, &reason);
     if (rv == CKR_OK) {
         problems_remove(&token->problems, TOKEN_FILE_NAME);
         rv = take_file(token, &file);
         token_file_clear(&file);
         return rv;
     }
+    token_file_clear(&file);
     problems_add(&token->problems, TOKEN_FILE_NAME, &reason);
     if (!writable->damaged)
         log_line(LOG_LEVEL_ERROR, "session",
