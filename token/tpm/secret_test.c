@@ -240,6 +240,39 @@ static void a_key_of_another_kind_is_not_permitted(UNUSED void **state)
     tpm_key_free(aes);
 }
 
+/* The bytes of a TPM2B_PUBLIC (TPM 2.0 Part 2, 12.2.4) that are changed. */
+static void a_secret_key_that_is_not_free_is_not_served(UNUSED void **state)
+{
+    static const struct {
+        enum key_algorithm algorithm;
+        size_t at;
+        uint8_t change;
+    } rows[] = {
+        {KEY_ALGORITHM_SECRET, 7, 0x04}, /* not for signing */
+        {KEY_ALGORITHM_SECRET, 7, 0x02}, /* not for decrypting */
+        {KEY_ALGORITHM_SECRET, 7, 0x01}, /* restricted */
+        {KEY_ALGORITHM_AES, 7, 0x01},    {KEY_ALGORITHM_AES, 7, 0x04},
+        {KEY_ALGORITHM_AES, 17, 0x53}, /* in CFB alone */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct tpm_secret secret = {rows[i].algorithm, 256, HASH_NONE, {0}};
+        struct tpm_created created = {0};
+        struct reason reason = {0};
+        struct tpm_key *key = NULL;
+        assert_ok(tpm_secret_create(tpm, &secret, auth, TPM_PROTECTION_OFF, &created));
+        const struct tpm_key_source source = {.parent = created.parent,
+                                              .public = bytes_view(&created.public),
+                                              .private = bytes_view(&created.private)};
+        created.public.data[rows[i].at] ^= rows[i].change;
+        assert_rv(tpm_key_new(tpm, &source, &key, &reason), CKR_DATA_INVALID);
+        assert_contains(reason.text, "neither RSA nor ECC");
+        created.public.data[rows[i].at] ^= rows[i].change;
+        assert_ok(tpm_key_new(tpm, &source, &key, &reason));
+        tpm_key_free(key);
+        tpm_created_clear(&created);
+    }
+}
+
 static CK_RV code_of(struct tpm_key *key, size_t size)
 {
     static uint8_t data[4096];
@@ -380,6 +413,7 @@ int main(void)
         test(making_a_key_takes_few_commands),
         test(a_wrong_authorisation_is_told),
         test(a_key_of_another_kind_is_not_permitted),
+        test(a_secret_key_that_is_not_free_is_not_served),
         test(what_passes_is_tried_again_and_leaves_nothing),
         test(the_older_command_is_taken_where_the_newer_is_missing),
         test(a_tpm_that_lacks_something_makes_no_key),
