@@ -12,6 +12,7 @@ import stat
 import pytest
 
 from harness import tpm
+from harness.writable import Writable
 
 pytestmark = pytest.mark.signet
 
@@ -26,7 +27,7 @@ def story(token):
 @pytest.fixture
 def tpm2(client, spare_tpm):
     def run(program, *words, **how):
-        return client.tool(program, "-T", spare_tpm.tcti, *words, **how).out
+        return client.run(program, "-T", spare_tpm.tcti, *words, **how).out
     return run
 
 
@@ -222,12 +223,11 @@ def test_on_another_tpm_the_token_is_seen_and_not_used(client, story, spare_tpm,
     assert can_sign(story) == ""
 
 
-def test_a_cleared_tpm_says_so(client, tpm_kind, build, module, fixtures, another_tpm):
-    from harness.writable import Writable
+def test_a_cleared_tpm_says_so(client, module, fixtures, another_tpm):
     token = Writable(client, module, another_tpm, fixtures).initialise()
     token.generate()
-    client.tool("tpm2_clear", "-T", another_tpm.tcti, "-c", "p", status=None)
-    client.tool("tpm2_clear", "-T", another_tpm.tcti, "-c", "l", status=None)
+    client.run("tpm2_clear", "-T", another_tpm.tcti, "-c", "p", status=None)
+    client.run("tpm2_clear", "-T", another_tpm.tcti, "-c", "l", status=None)
     assert "CKR_DEVICE_ERROR" in can_sign(token)
     assert "Public Key Object" in public_objects(token)
     assert re.search(r"(?i)cleared|another TPM|other TPM", "\n".join(client.log_lines()))
@@ -247,7 +247,7 @@ def test_initialising_again_gives_its_indexes_back(story, tpm2):
 def test_a_key_of_the_token_needs_its_secret(client, story, spare_tpm):
     """Whoever has key file and TPM, but no PIN, does not sign with other tools."""
     clients_file = next(name for name in os.listdir(story.files) if name.startswith("key-"))
-    said = client.tool(
+    said = client.run(
         "openssl", "pkeyutl", "-provider", "tpm2", "-provider", "default", "-sign", "-inkey",
         os.path.join(story.files, clients_file), "-passin", "pass:", "-in",
         client.write("hash", bytes(32)), "-out", client.file("signature"), status=None,
@@ -262,7 +262,7 @@ def test_a_token_without_pin_serves_other_tools(client, make_token, spare_tpm, m
     token.pkcs11_tool("--token-label", token.LABEL, "--keypairgen", "--key-type", "EC:secp256r1",
                       "--label", "key", "--id", "01")
     name = next(name for name in os.listdir(token.files) if name.startswith("key-"))
-    client.tool("openssl", "pkeyutl", "-provider", "tpm2", "-provider", "default", "-sign",
+    client.run("openssl", "pkeyutl", "-provider", "tpm2", "-provider", "default", "-sign",
                 "-inkey", os.path.join(token.files, name), "-in", client.write("hash", bytes(32)),
                 "-out", client.file("signature"),
                 env={"TPM2OPENSSL_TCTI": spare_tpm.tcti, "TSS2_LOG": "all+none"})

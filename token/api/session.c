@@ -25,6 +25,7 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
         rv = CKR_SESSION_READ_WRITE_SO_EXISTS;
     /* Read/write sessions of a write-protected token open: OpenSSH insists. */
     if (rv == CKR_OK) {
+        token_look(token);
         struct module *module = guard_registry_take();
         rv = module ? module_open_session(module, token, flags & CKF_RW_SESSION, session)
                     : CKR_CRYPTOKI_NOT_INITIALIZED;

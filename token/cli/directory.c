@@ -151,6 +151,10 @@ void directory_report(struct report *report, const struct configuration *configu
         report_fact(report, "leftover",
                     "an initialisation was interrupted: the next one clears "
                     "what it left in the TPM");
+    if (writable->file.has_previous)
+        report_fact(report, "leftover",
+                    "an initialisation was interrupted: the next login clears what is left of the "
+                    "token before it");
 }
 
 static void check_index(struct report *report, const struct config_section *section,

@@ -134,8 +134,8 @@ CK_RV vault_identify(struct vault *vault, struct vault_identity *ret_identity)
                 sizeof(identity.manufacturer) - strlen(identity.manufacturer) - 1);
         append_name(identity.manufacturer, sizeof(identity.manufacturer), of_tpm.vendor);
     }
-    snprintf(identity.firmware, sizeof(identity.firmware), "%u.%u", of_tpm.firmware_major,
-             of_tpm.firmware_minor);
+    snprintf(identity.firmware, sizeof(identity.firmware), "%u.%u",
+             (unsigned)(of_tpm.firmware[0] >> 16), (unsigned)(of_tpm.firmware[0] & 0xffff));
     *ret_identity = identity;
     return CKR_OK;
 }

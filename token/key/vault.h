@@ -81,6 +81,8 @@ CHECKED CK_RV vault_commit(struct vault *vault, enum vault_user user, const stru
 /* Frees what a seal has in the TPM. Needs no open vault. */
 CHECKED CK_RV vault_discard(struct vault *vault, enum vault_user user,
                             const struct vault_seal *seal);
+/* The same of all seals of the token, for who does not have them any more. */
+CHECKED CK_RV vault_discard_all(struct vault *vault);
 
 /* Opens the vault with a PIN, which an `open` seal ignores and any other must have
  * (data NULL: CKR_PIN_INCORRECT); errors as tpm_seal_open. ret_tries is always set. */

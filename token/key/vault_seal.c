@@ -196,6 +196,11 @@ CK_RV vault_discard(struct vault *vault, enum vault_user user, const struct vaul
                : tpm_seal_remove(vault->tpm, &of_tpm, bytes_view(&vault->token), role_of(user));
 }
 
+CK_RV vault_discard_all(struct vault *vault)
+{
+    return tpm_seal_remove_all(vault->tpm, bytes_view(&vault->token));
+}
+
 static CK_RV unseal(struct vault *vault, enum vault_user user, const struct vault_seal *seal,
                     struct view pin, struct bytes *ret_secret, struct tpm_seal_tries *ret_tries)
 {

@@ -110,6 +110,8 @@ static CK_RV lacks(struct parsing *parsing, const char *what)
 static CK_RV set_certificate(struct entry_object *object, const struct certificate *certificate)
 {
     CK_RV rv = attributes_set(&object->attributes, CKA_VALUE, bytes_view(&certificate->der));
+    if (rv == CKR_OK && !attributes_has(&object->attributes, CKA_CERTIFICATE_TYPE))
+        rv = attributes_set_ulong(&object->attributes, CKA_CERTIFICATE_TYPE, CKC_X_509);
     return rv != CKR_OK ? rv : material_set_certificate(&object->attributes, certificate);
 }
 
@@ -146,6 +148,11 @@ static CK_RV take_material(struct parsing *parsing, struct entry_object *object)
 static CK_RV complete(struct parsing *parsing, struct entry_object *object)
 {
     struct attributes whole = {0};
+    struct view unique = attributes_value(&object->attributes, CKA_UNIQUE_ID);
+    if (entry_file_find(parsing->objects, unique) != object) {
+        reason_set(parsing->reason, "another object of this file has the same unique id");
+        return CKR_DATA_INVALID;
+    }
     CK_RV rv = schema_build(SCHEMA_OWN, NULL, 0, &object->attributes, &whole);
     if (rv == CKR_HOST_MEMORY)
         return rv;

@@ -6,8 +6,12 @@
 
 #include "token/base/log.h"
 #include "token/mechanism/software.h"
+#include "token/session/remains.h"
 #include "token/session/writable.h"
 #include "token/store/entry.h"
+
+/* How many changes of the token one login follows. */
+#define MOST_OVERTAKEN 3
 
 static const struct {
     CK_FLAGS low;
@@ -108,27 +112,42 @@ static void describe(const struct token *token, enum vault_user user, CK_RV rv,
                  (unsigned)tries->failed, way);
 }
 
+static CK_RV check_state(struct token *token, enum vault_user user)
+{
+    struct writable *writable = token->writable;
+    writable_refresh(token);
+    if (writable->damaged)
+        return CKR_DEVICE_ERROR;
+    if (!writable_is_initialised(writable))
+        return CKR_TOKEN_NOT_RECOGNIZED;
+    if (!writable->file.seals[user].present)
+        return user == VAULT_USER ? CKR_USER_PIN_NOT_INITIALIZED : CKR_USER_TYPE_INVALID;
+    return CKR_OK;
+}
+
 /* A change of the PIN that was killed between the file and the counter shows in that the
  * seal is out of date: then the pending one is it. */
-static CK_RV try_seals(struct token *token, enum vault_user user, struct view pin,
-                       struct vault_tries *tries, bool *ret_pending)
+static CK_RV open_seals(struct token *token, enum vault_user user, struct view pin,
+                        struct vault_tries *tries, bool *ret_pending)
 {
     struct writable *writable = token->writable;
     const struct token_file *file = &writable->file;
+    *ret_pending = false;
     CK_RV rv = vault_open(writable->vault, user, &file->seals[user], pin, tries);
-    if (rv != CKR_PIN_EXPIRED || !file->pending[user].present)
-        return rv;
-    rv = vault_open(writable->vault, user, &file->pending[user], pin, tries);
-    *ret_pending = rv == CKR_OK;
+    if (rv == CKR_PIN_EXPIRED && file->pending[user].present) {
+        rv = vault_open(writable->vault, user, &file->pending[user], pin, tries);
+        *ret_pending = rv == CKR_OK;
+    }
     return rv;
 }
 
-/* Another process may have changed the PIN since the file was read. */
-static bool has_news(struct token *token, enum vault_user user)
+/* The seals do not open any more, as another process has replaced them meanwhile: there
+ * are newer ones. */
+static bool is_overtaken(struct token *token, enum vault_user user, CK_RV rv)
 {
     uint64_t version = token->writable->file_version;
-    writable_refresh(token);
-    return token->writable->file_version != version && token->writable->file.seals[user].present;
+    return (rv == CKR_PIN_EXPIRED || rv == CKR_DEVICE_ERROR) &&
+           check_state(token, user) == CKR_OK && token->writable->file_version != version;
 }
 
 static CK_RV open_vault(struct token *token, enum vault_user user, struct view pin,
@@ -136,10 +155,9 @@ static CK_RV open_vault(struct token *token, enum vault_user user, struct view p
 {
     struct writable *writable = token->writable;
     struct vault_tries tries = {0};
-    *ret_pending = false;
-    CK_RV rv = try_seals(token, user, pin, &tries, ret_pending);
-    if ((rv == CKR_PIN_EXPIRED || rv == CKR_DEVICE_ERROR) && has_news(token, user))
-        rv = try_seals(token, user, pin, &tries, ret_pending);
+    CK_RV rv = open_seals(token, user, pin, &tries, ret_pending);
+    for (unsigned again = 0; again < MOST_OVERTAKEN && is_overtaken(token, user, rv); again++)
+        rv = open_seals(token, user, pin, &tries, ret_pending);
     if (rv == CKR_PIN_EXPIRED) {
         log_line(LOG_LEVEL_ERROR, "session",
                  "%s: this is an old copy of the token: its PIN was changed, or it was initialised "
@@ -194,19 +212,6 @@ static void promote(struct token *token, enum vault_user user)
                  directory_path(token->writable->directory));
 }
 
-static CK_RV check_state(struct token *token, enum vault_user user)
-{
-    struct writable *writable = token->writable;
-    writable_refresh(token);
-    if (writable->damaged)
-        return CKR_DEVICE_ERROR;
-    if (!writable_is_initialised(writable))
-        return CKR_TOKEN_NOT_RECOGNIZED;
-    if (!writable->file.seals[user].present)
-        return user == VAULT_USER ? CKR_USER_PIN_NOT_INITIALIZED : CKR_USER_TYPE_INVALID;
-    return CKR_OK;
-}
-
 CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin)
 {
     enum vault_user who = user == CKU_SO ? VAULT_SO : VAULT_USER;
@@ -214,6 +219,7 @@ CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin)
     CK_RV rv = check_state(token, who);
     if (rv != CKR_OK)
         return rv;
+    remains_settle(token);
     /* Without a PIN there is nothing to check; clients that hold one may say it. */
     if (token->writable->file.seals[who].open)
         return CKR_OK;
@@ -295,30 +301,17 @@ static CK_RV make_seals(struct token *token, struct view pin, struct token_file 
     return rv;
 }
 
-/* What the old token had in the TPM. It is dead already; the rest is tidiness. */
-static void discard(struct token *token, const struct token_file *old)
-{
-    struct vault *vault = token->writable->vault;
-    if (!old->initialised || vault_use_token(vault, view_of(old->id, sizeof(old->id)),
-                                             bytes_view(&old->tpm.root_name)) != CKR_OK)
-        return;
-    for (enum vault_user user = 0; user < VAULT_USERS; user++) {
-        const struct vault_seal *const seals[] = {&old->seals[user], &old->pending[user]};
-        for (size_t i = 0; i < ARRAY_SIZE(seals); i++)
-            if (seals[i]->present && vault_discard(vault, user, seals[i]) != CKR_OK)
-                log_line(LOG_LEVEL_WARNING, "session",
-                         "the TPM still holds NV indexes of the old token");
-    }
-}
-
 static CK_RV make_token(struct token *token, struct view pin, struct view label)
 {
     struct writable *writable = token->writable;
     struct token_file old = {0};
     struct token_file file = {.initialised = true};
+    remains_remove(token, NULL);
     CK_RV rv = announce(token, file.id);
     if (rv == CKR_OK)
         rv = token_file_copy(&old, &writable->file);
+    file.has_previous = old.initialised;
+    memcpy(file.previous, old.id, sizeof(file.previous));
     if (rv == CKR_OK)
         rv = bytes_copy(&file.label, without_blanks(label));
     if (rv == CKR_OK)
@@ -328,8 +321,7 @@ static CK_RV make_token(struct token *token, struct view pin, struct view label)
     if (rv == CKR_OK) {
         memset(writable->tries, 0, sizeof(writable->tries));
         write_tries(writable);
-        discard(token, &old);
-        writable_remove_entries(token, old.id);
+        remains_remove(token, &old);
     }
     CK_RV told = writable_tell_vault(writable);
     token_file_clear(&old);

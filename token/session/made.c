@@ -7,6 +7,7 @@
 #include "token/object/material.h"
 #include "token/object/schema.h"
 #include "token/session/binding.h"
+#include "token/session/secret_place.h"
 #include "token/session/stored.h"
 #include "token/session/writable.h"
 
@@ -111,6 +112,15 @@ static CK_RV make_token_private(struct token *token, struct made *made)
                : key_import(vault, &made->parts, bytes_view(&unique), sealing, &made->key);
 }
 
+/* A generated key's value, where no TPM makes it. */
+static CK_RV ensure_value(struct made *made)
+{
+    if (made->generate.algorithm == KEY_ALGORITHM_NONE || made->value.size)
+        return CKR_OK;
+    CK_RV rv = bytes_alloc(&made->value, made->generate.bits / 8);
+    return rv != CKR_OK ? rv : mechanism_random(made->value.data, made->value.size);
+}
+
 static CK_RV make_token_secret(struct token *token, struct made *made)
 {
     struct vault *vault = token->writable->vault;
@@ -118,7 +128,7 @@ static CK_RV make_token_secret(struct token *token, struct made *made)
     CK_RV rv = CKR_OK;
     if (made->key && made->key_id.size)
         return binding_renew(vault, &made->attributes, bytes_view(&made->key_id), &made->key);
-    if (made->key)
+    if (made->key && !made->value.size) /* a copy's value is there already */
         rv = key_secret_value(made->key, &made->value);
     if (rv == CKR_OK)
         rv = writable_unlock(token);
@@ -128,15 +138,25 @@ static CK_RV make_token_secret(struct token *token, struct made *made)
         return rv;
     key_unref(made->key);
     made->key = NULL;
-    return key_secret_in_vault(vault, bytes_view(&made->value), bytes_view(&unique), &made->key);
+    if (secret_place_is_tpm(token, &made->attributes)) {
+        rv = secret_place_in_tpm(vault, made, bytes_view(&unique));
+        if (rv != CKR_FUNCTION_NOT_SUPPORTED)
+            return rv;
+    }
+    rv = ensure_value(made);
+    return rv != CKR_OK ? rv
+                        : key_secret_in_vault(vault, bytes_view(&made->value), bytes_view(&unique),
+                                              &made->key);
 }
 
 static CK_RV make_session_key(struct made *made)
 {
     if (made->key)
         return CKR_OK;
-    if (class_of(made) == CKO_SECRET_KEY)
-        return key_secret_new(bytes_view(&made->value), &made->key);
+    if (class_of(made) == CKO_SECRET_KEY) {
+        CK_RV rv = ensure_value(made);
+        return rv != CKR_OK ? rv : key_secret_new(bytes_view(&made->value), &made->key);
+    }
     return made->generate.algorithm != KEY_ALGORITHM_NONE
                ? key_generate_software(&made->generate, &made->key)
                : key_import_software(&made->parts, &made->key);

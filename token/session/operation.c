@@ -366,7 +366,7 @@ CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE handle)
     if (rv == CKR_OK)
         rv = key_use_key(session->token, object, &key);
     if (rv == CKR_OK)
-        rv = key_secret_value(key, &value);
+        rv = key_keeps_value(key) ? CKR_KEY_INDIGESTIBLE : key_secret_value(key, &value);
     key_unref(key);
     if (rv != CKR_OK)
         return operation_ended(session, OPERATION_DIGEST, rv);

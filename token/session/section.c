@@ -208,6 +208,9 @@ static CK_RV read_settings(const struct configuration *configuration,
     if (rv == CKR_OK)
         rv = section_read_choice(section, "sealed keys", "yes", "no", &sealing, reason);
     if (rv == CKR_OK)
+        rv = section_read_choice(section, "secret keys", "tpm", "software",
+                                 &settings->secrets_in_tpm, reason);
+    if (rv == CKR_OK)
         rv = section_read_number(section, "user tries", 1, 255, WRITABLE_DEFAULT_TRIES,
                                  &settings->try_limit[VAULT_USER], reason);
     if (rv == CKR_OK)

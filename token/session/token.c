@@ -293,6 +293,12 @@ CK_RV token_reveal(struct token *token, struct object *object)
     return rv != CKR_OK ? rv : listed;
 }
 
+void token_look(struct token *token)
+{
+    if (token->writable)
+        writable_refresh(token);
+}
+
 bool token_needs_login(const struct token *token)
 {
     if (token->writable)
@@ -406,12 +412,23 @@ static CK_VERSION tpm_version(const struct token *token)
                                                  : (CK_VERSION){0};
 }
 
+/* The TPM's own, as far as it fits into PKCS#11's two bytes; otherwise the module's. */
+static CK_VERSION firmware_version(const struct token *token)
+{
+    unsigned major = 0, minor = 0;
+    if (!token->writable ||
+        sscanf(token->writable->file.tpm.firmware, "%5u.%5u", &major, &minor) != 2 || major > 255 ||
+        minor > 255)
+        return version_library();
+    return (CK_VERSION){.major = (CK_BYTE)major, .minor = (CK_BYTE)minor};
+}
+
 void token_slot_info(const struct token *token, CK_SLOT_INFO *ret_info)
 {
     *ret_info = (CK_SLOT_INFO){
         .flags = CKF_TOKEN_PRESENT | (token_place(token) == KEY_IN_DEVICE ? CKF_HW_SLOT : 0),
         .hardwareVersion = tpm_version(token),
-        .firmwareVersion = version_library(),
+        .firmwareVersion = firmware_version(token),
     };
     token_fill_field(ret_info->slotDescription, sizeof(ret_info->slotDescription),
                      view_string(token->description));
@@ -443,7 +460,7 @@ void token_info(struct token *token, CK_TOKEN_INFO *ret_info)
         .ulTotalPrivateMemory = CK_UNAVAILABLE_INFORMATION,
         .ulFreePrivateMemory = CK_UNAVAILABLE_INFORMATION,
         .hardwareVersion = tpm_version(token),
-        .firmwareVersion = version_library(),
+        .firmwareVersion = firmware_version(token),
     };
     token_fill_field(ret_info->label, sizeof(ret_info->label), bytes_view(&token->label));
     token_fill_field(ret_info->manufacturerID, sizeof(ret_info->manufacturerID),

@@ -118,6 +118,8 @@ CK_RV token_file_write(const struct token_file *file, struct bytes *ret_text)
         put_id(&writer, "token", file->id);
     if (file->has_next)
         put_id(&writer, "next token", file->next);
+    if (file->has_previous)
+        put_id(&writer, "previous token", file->previous);
     if (file->initialised) {
         put_group(&writer, "token");
         put_bytes(&writer, "label", bytes_view(&file->label));
@@ -231,11 +233,12 @@ static CK_RV take_gates(const struct entry_group *group, struct vault_seal *seal
     return rv;
 }
 
-static CK_RV take_seal(const struct entry_group *group, struct vault_seal *seal,
+/* may_be_open: nobody's PIN opens it; the SO always has one. */
+static CK_RV take_seal(const struct entry_group *group, struct vault_seal *seal, bool may_be_open,
                        struct reason *reason)
 {
     struct view pin = entry_value(group, "pin");
-    seal->open = view_equal(pin, view_string("none"));
+    seal->open = may_be_open && view_equal(pin, view_string("none"));
     if (seal->present || (!seal->open && !view_equal(pin, view_string("required"))))
         return wrong(group, "pin", reason);
     seal->present = true;
@@ -283,15 +286,6 @@ static CK_RV take_token(const struct entry_group *group, struct token_file *file
                         : take_bytes(group, "storage root", 128, false, &tpm->root_name, reason);
 }
 
-/* Without PIN is the user's seal alone, and never one that is about to be. */
-static CK_RV take_closed(const struct entry_group *group, struct vault_seal *seal,
-                         struct reason *reason)
-{
-    return view_equal(entry_value(group, "pin"), view_string("required"))
-               ? take_seal(group, seal, reason)
-               : wrong(group, "pin", reason);
-}
-
 static CK_RV take_group(const struct entry_group *group, struct token_file *file, bool *has_token,
                         struct reason *reason)
 {
@@ -303,10 +297,9 @@ static CK_RV take_group(const struct entry_group *group, struct token_file *file
     }
     for (enum vault_user user = 0; user < VAULT_USERS; user++) {
         if (view_equal(group->kind, view_string(user_groups[user])))
-            return user == VAULT_USER ? take_seal(group, &file->seals[user], reason)
-                                      : take_closed(group, &file->seals[user], reason);
+            return take_seal(group, &file->seals[user], user == VAULT_USER, reason);
         if (view_equal(group->kind, view_string(pending_groups[user])))
-            return take_closed(group, &file->pending[user], reason);
+            return take_seal(group, &file->pending[user], false, reason);
     }
     reason->line = group->line;
     reason_set(reason, "[%.*s] does not belong into a token file", (int)group->kind.size,
@@ -321,6 +314,8 @@ static CK_RV take_all(const struct entry *entry, struct token_file *file, struct
     CK_RV rv = take_id(header, "token", &file->initialised, file->id, reason);
     if (rv == CKR_OK)
         rv = take_id(header, "next token", &file->has_next, file->next, reason);
+    if (rv == CKR_OK)
+        rv = take_id(header, "previous token", &file->has_previous, file->previous, reason);
     for (size_t i = 1; i < entry->group_count && rv == CKR_OK; i++)
         rv = take_group(&entry->groups[i], file, &has_token, reason);
     if (rv == CKR_OK && file->initialised && !has_token) {

@@ -10,13 +10,16 @@
 
 /* `id` names the token in its entries and in the TPM. `next` (if has_next) is the id
  * of one that is being made in its place: what a killed C_InitToken left in the TPM
- * bears it. A seal that is `pending` replaces the other of its user as soon as the
- * TPM's counter has moved on. */
+ * bears it. `previous` (if has_previous) was in its place before, and is yet to be
+ * removed from the directory and the TPM. A seal that is `pending` replaces the other of its user
+ * as soon as the TPM's counter has moved on. */
 struct token_file {
     bool initialised;
     uint8_t id[VAULT_TOKEN_SIZE];
     bool has_next;
     uint8_t next[VAULT_TOKEN_SIZE];
+    bool has_previous;
+    uint8_t previous[VAULT_TOKEN_SIZE];
     struct bytes label;
     struct vault_identity tpm;
     struct vault_seal seals[VAULT_USERS];

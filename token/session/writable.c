@@ -16,6 +16,7 @@ CK_RV writable_open(const struct writable_settings *settings, struct writable **
     writable->pinless = settings->pinless;
     writable->pin_required = settings->pin_required;
     writable->sealing = settings->sealing;
+    writable->secrets_in_tpm = settings->secrets_in_tpm;
     memcpy(writable->try_limit, settings->try_limit, sizeof(writable->try_limit));
     CK_RV rv = directory_new(settings->path, &writable->directory);
     if (rv == CKR_OK)

@@ -35,6 +35,7 @@ struct writable {
     bool pinless;
     bool pin_required; /* said so: a token without a PIN is not the one that is meant */
     enum key_sealing sealing;
+    bool secrets_in_tpm; /* where it can have them */
     uint32_t try_limit[VAULT_USERS];
     struct record **records; /* in the order of their names */
     size_t record_count;
@@ -49,6 +50,7 @@ struct writable_settings {
     bool pinless;
     bool pin_required;
     enum key_sealing sealing;
+    bool secrets_in_tpm;
     uint32_t try_limit[VAULT_USERS];
 };
 

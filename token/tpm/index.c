@@ -223,6 +223,18 @@ TSS2_RC index_define(struct tpm *tpm, enum index_kind kind, const struct index_o
     return rc;
 }
 
+TSS2_RC index_remove_all(struct tpm *tpm, const struct index_owner *owner, const char **ret_command)
+{
+    static const enum index_kind kinds[] = {INDEX_COUNTER, INDEX_PIN};
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        unsigned count = PROBES * (kinds[i] == INDEX_PIN ? PIN_SLOTS : 1);
+        for (unsigned j = 0; j < count && rc == TSS2_RC_SUCCESS; j++)
+            rc = index_remove(tpm, candidate(owner, kinds[i], j), kinds[i], owner, ret_command);
+    }
+    return rc;
+}
+
 /* Both kinds hold eight bytes. */
 static TSS2_RC read_data(struct tpm *tpm, ESYS_TR authority, ESYS_TR index, uint8_t data[DATA_SIZE])
 {

@@ -47,6 +47,10 @@ TSS2_RC index_define(struct tpm *tpm, enum index_kind kind, const struct index_o
 TSS2_RC index_remove(struct tpm *tpm, uint32_t handle, enum index_kind kind,
                      const struct index_owner *owner, const char **ret_command);
 
+/* Removes all of them, wherever index_define could have put them. */
+TSS2_RC index_remove_all(struct tpm *tpm, const struct index_owner *owner,
+                         const char **ret_command);
+
 /* The number that a counter holds. */
 TSS2_RC index_read_counter(struct tpm *tpm, ESYS_TR index, uint64_t *ret_value,
                            const char **ret_command);

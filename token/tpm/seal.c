@@ -329,3 +329,21 @@ CK_RV tpm_seal_remove(struct tpm *tpm, const struct tpm_seal *seal, struct view 
         return CKR_ARGUMENTS_BAD;
     return seal->gated ? tpm_run(tpm, NULL, remove_seal, &remove) : CKR_OK;
 }
+
+static TSS2_RC remove_all(struct tpm *tpm, void *request, const char **ret_command)
+{
+    struct index_owner owner = {.token = *(const struct view *)request};
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+    for (unsigned role = TPM_SEAL_USER; role <= TPM_SEAL_SO && rc == TSS2_RC_SUCCESS; role++) {
+        owner.role = role;
+        rc = index_remove_all(tpm, &owner, ret_command);
+    }
+    return explain_owner(rc, "what the old token has in the TPM cannot be removed");
+}
+
+CK_RV tpm_seal_remove_all(struct tpm *tpm, struct view token)
+{
+    if (token.size != TPM_SEAL_TOKEN_SIZE)
+        return CKR_ARGUMENTS_BAD;
+    return tpm_run(tpm, NULL, remove_all, &token);
+}

@@ -89,6 +89,10 @@ CHECKED CK_RV tpm_seal_open(struct tpm *tpm, const struct tpm_seal *seal, struct
 CHECKED CK_RV tpm_seal_remove(struct tpm *tpm, const struct tpm_seal *seal, struct view token,
                               enum tpm_seal_role role);
 
+/* Frees all that seals of this token have in the TPM, for who does not know them any
+ * more: some 30 commands. */
+CHECKED CK_RV tpm_seal_remove_all(struct tpm *tpm, struct view token);
+
 /* The TPM as it names itself: TPM2_PT_MANUFACTURER, vendor strings, firmware (both
  * words as they are; of the first, the halves, 255 for more). */
 struct tpm_identity {
