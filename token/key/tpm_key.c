@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "token/base/log.h"
 #include "token/base/secret.h"
 #include "token/crypto/public.h"
 #include "token/key/tpm_use.h"
@@ -100,6 +101,21 @@ static void logout(struct key *key)
     kept(key)->authorization = NULL;
 }
 
+/* Its authorisation was given to it when it was made. */
+static CK_RV bind(struct key *key, UNUSED struct vault *vault, struct view unique,
+                  struct key **ret_key)
+{
+    const struct kept_key *self = kept(key);
+    if (self->vault && !view_equal(bytes_view(&self->unique), unique)) {
+        log_line(LOG_LEVEL_ERROR, "key",
+                 "what protects a key in the TPM is settled when it is made, and is not changed "
+                 "afterwards");
+        return CKR_FUNCTION_REJECTED;
+    }
+    *ret_key = key_ref(key);
+    return CKR_OK;
+}
+
 static void free_kept(struct key *key)
 {
     struct kept_key *self = kept(key);
@@ -183,6 +199,7 @@ static const struct key_ops tpm_key_ops = {
     .decrypt = decrypt,
     .derive = derive,
     .write = write_file,
+    .bind = bind,
     .free = free_kept,
 };
 
@@ -191,6 +208,7 @@ static const struct key_ops tpm_mac_ops = {
     .can = can_mac,
     .mac = mac,
     .write = write_file,
+    .bind = bind,
     .free = free_kept,
 };
 
@@ -198,6 +216,7 @@ static const struct key_ops tpm_cipher_ops = {
     .place = place,
     .cipher = cipher,
     .write = write_file,
+    .bind = bind,
     .free = free_kept,
 };
 

@@ -222,6 +222,27 @@ static void trust_of_a_secret_key_is_bound(UNUSED void **state)
     close_parts(&parts);
 }
 
+/* What a key in the TPM was made with stays so: it is refused, not broken. */
+static void trust_of_a_secret_key_in_the_tpm_is_settled(UNUSED void **state)
+{
+    struct parts parts = begin("secret keys = tpm");
+    CK_OBJECT_HANDLE key = make_secret(&parts, CK_TRUE, CK_FALSE);
+    edit(&parts, key, "s/^private = true/private = false/");
+    assert_ok(encrypt(&parts, key));
+    assert_ok(token_logout(parts.token));
+    assert_ok(login(&parts, CKU_SO, "so-pin"));
+    look(&parts);
+    log_to_file();
+    assert_rv(set_flag(&parts, key, CKA_TRUSTED, CK_TRUE), CKR_ATTRIBUTE_READ_ONLY);
+    assert_logged("is settled when it is made");
+    assert_ok(token_logout(parts.token));
+    assert_ok(login(&parts, CKU_USER, "1234"));
+    assert_ok(encrypt(&parts, key));
+    edit(&parts, key, loosenings[2]);
+    assert_rv(encrypt(&parts, key), CKR_DEVICE_ERROR);
+    close_parts(&parts);
+}
+
 /* A copy may be protected better than what it was made of; both work from their files. */
 static void a_stricter_copy_is_bound_for_itself(UNUSED void **state)
 {
@@ -356,6 +377,7 @@ int main(void)
         in_own_directory(what_was_protected_stays_so),
         in_own_directory(who_adds_protection_has_to_be_logged_in),
         in_own_directory(trust_of_a_secret_key_is_bound),
+        in_own_directory(trust_of_a_secret_key_in_the_tpm_is_settled),
         in_own_directory(a_stricter_copy_is_bound_for_itself),
         in_own_directory(a_key_in_the_tpm_can_be_copied_and_changed),
         in_own_directory(asking_each_time_cannot_be_edited_away),

@@ -13,7 +13,8 @@ CHECKED CK_RV binding_of(const struct attributes *attributes, struct view key_id
                          struct bytes *ret_unique);
 
 /* *key as a key bound to these attributes, with the vault open where that differs from
- * what it is bound to. The reference in *key is replaced. */
+ * what it is bound to. The reference in *key is replaced. CKR_ATTRIBUTE_READ_ONLY for a
+ * key in the TPM, which cannot be bound anew. */
 CHECKED CK_RV binding_renew(struct vault *vault, const struct attributes *attributes,
                             struct view key_id, struct key **key);
 
