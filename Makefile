@@ -160,7 +160,7 @@ tsan:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread \
 		build-tsan/signet-pkcs11.so build-tsan/libtss2-tcti-signet.so.0 \
-		build-tsan/conformance/thread_test $(THREAD_TESTS)
+		build-tsan/conformance/thread_test build-tsan/conformance/token_crowd_test $(THREAD_TESTS)
 	$(Q)BUILD=build-tsan PLAIN=$(BUILD) scripts/threads $(THREAD_TESTS)
 
 demo:

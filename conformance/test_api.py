@@ -32,12 +32,14 @@ SETS = {
 }
 # Beyond the set "tpm", or "software" for a foreign module: what depends on the key.
 BY_KEY = ("attribute", "content", "derive", "encrypt", "encrypt_rules", "find", "login", "object",
-          "pss", "sign", "sign_data", "sign_rules")
+          "pss", "sign", "sign_data", "sign_rules", "verify_signature")
 BY_PIN = ("find", "sign_rules")
 COUNTED = ("count", "token_count", "trouble")
 LEAKY = ("exit", "fork")  # their processes end without C_Finalize, on purpose
 
 FRESH = "fresh"  # not a set of keys: the program makes its tokens itself
+FRESH_TPM = "fresh-tpm"  # the same, its secret keys in the TPM
+BY_SECRET = ("token_cipher", "token_mac")
 
 
 @dataclass
@@ -76,7 +78,9 @@ def makes_tokens(program):
 def sets_for(program, foreign, tpm_kind):
     if makes_tokens(program):
         # Their NV indexes are not for a machine's own TPM.
-        return [] if tpm_kind == "device" or (foreign and program in COUNTED) else [FRESH]
+        if tpm_kind == "device" or (foreign and program in COUNTED):
+            return []
+        return [FRESH, FRESH_TPM] if program in BY_SECRET and not foreign else [FRESH]
     if foreign:
         return [] if program in COUNTED else ["software"]
     if program == "trouble" and tpm_kind == "swtpm":
@@ -164,8 +168,10 @@ class Runner:
 
     def tokens(self, home, tokens, counted, its_tpm):
         served = self.serving(counted, its_tpm)
-        if tokens == FRESH:
-            return served.fresh()
+        if tokens in (FRESH, FRESH_TPM):
+            # They change their environment, and what the module had put there would leak.
+            return {"TSS2_LOG": "all+none", **served.fresh(),
+                    "PKCS11_SECRETS": "tpm" if tokens == FRESH_TPM else ""}
         ec, rsa, pin = SETS[tokens]
         return {"PKCS11_TOKEN_EC": ec, "PKCS11_TOKEN_RSA": rsa, "PKCS11_TOKEN_PIN": pin,
                 "PKCS11_PIN": "1234", "PKCS11_WRITABLE": "1" if self.module.foreign else "0",

@@ -236,3 +236,30 @@ def test_a_key_that_wants_the_pin_each_time_gets_it(client, token):
     token.tool("--keypairgen", "--key-type", "EC:secp256r1", "--label", "key", "--id",
                b"key".hex(), "--always-auth")
     assert verifies(client, token.public_key(), sign(token, "EC"), MESSAGE)
+
+
+# What pkcs11-tool itself says to stderr.
+OWN_WORDS = re.compile(r"^(Using (slot|signature algorithm|derive algorithm|decrypt algorithm)"
+                       r"|Created|Generated|Key pair generated|Logging in|sign data|$)")
+
+
+@pytest.mark.signet
+def test_the_life_of_a_token_says_nothing_on_stderr(client, token):
+    """Without a log, that is: as most people will see it."""
+    def quietly(*words, **how):
+        said = client.run("pkcs11-tool", "--module", token.module.path, *words,
+                          without=["SIGNET_LOG"], **how)
+        strange = [line for line in said.err.splitlines() if not OWN_WORDS.match(line)
+                   and "CKR_" not in line and line != "Aborting."]
+        assert strange == [], said
+    user = ["--token-label", token.LABEL, "--login", "--pin"]
+    quietly("--init-token", "--slot-index", 0, "--label", token.LABEL, "--so-pin", token.SO_PIN)
+    quietly("--token-label", token.LABEL, "--init-pin", "--login", "--login-type", "so", "--so-pin",
+            token.SO_PIN, "--pin", token.PIN, "--new-pin", token.PIN)
+    for kind in ("rsa:2048", "EC:secp256r1"):
+        quietly(*user, token.PIN, "--keypairgen", "--key-type", kind, "--label", kind, "--id", "01")
+    quietly(*user, "wrong", "--list-objects", status=1)
+    quietly(*user, token.PIN, "--sign", "--mechanism", "ECDSA", "--id", "01", "--input-file",
+            client.write("input", bytes(32)), "--output-file", client.file("output"), status=None)
+    quietly(*user, token.PIN, "--delete-object", "--type", "privkey", "--id", "01")
+    quietly(*user, token.PIN, "--list-objects")

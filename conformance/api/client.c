@@ -4,6 +4,7 @@
 
 CK_FUNCTION_LIST *p11;
 CK_FUNCTION_LIST_3_0 *p11_v3;
+CK_FUNCTION_LIST_3_2 *p11_v32;
 
 static void *module;
 static unsigned failed_expectations;
@@ -87,17 +88,24 @@ void *client_symbol(const char *name)
     return dlsym(module, name);
 }
 
-static void load_version_3(void)
+static void *function_list(CK_BYTE major, CK_BYTE minor)
 {
     CK_RV (*get_interface)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS);
-    CK_VERSION version = {3, 0};
+    CK_VERSION version = {major, minor};
     CK_INTERFACE *interface = NULL;
 
     *(void **)&get_interface = client_symbol("C_GetInterface");
     if (!get_interface)
-        return;
-    if (get_interface((CK_UTF8CHAR *)"PKCS 11", &version, &interface, 0) == CKR_OK && interface)
-        p11_v3 = interface->pFunctionList;
+        return NULL;
+    if (get_interface((CK_UTF8CHAR *)"PKCS 11", &version, &interface, 0) != CKR_OK || !interface)
+        return NULL;
+    return interface->pFunctionList;
+}
+
+void version_3_2_or_skip(void)
+{
+    if (!p11_v32)
+        skip_because("the module has no 3.2 interface");
 }
 
 void client_load(void)
@@ -117,7 +125,8 @@ void client_load(void)
     if (!get_list)
         fail_msg("%s has no C_GetFunctionList", path);
     assert_ok(get_list(&p11));
-    load_version_3();
+    p11_v3 = function_list(3, 0);
+    p11_v32 = function_list(3, 2);
 }
 
 CK_RV initialise(void)

@@ -27,9 +27,10 @@
 
 #include "token/base/pkcs11.h"
 
-/* The 2.40 function list, and the 3.0 list or NULL; set by client_load. */
+/* The 2.40 function list, and the 3.0 and 3.2 lists or NULL; set by client_load. */
 extern CK_FUNCTION_LIST *p11;
 extern CK_FUNCTION_LIST_3_0 *p11_v3;
+extern CK_FUNCTION_LIST_3_2 *p11_v32;
 
 /* Values nobody returns: out-parameters start with them. */
 #define POISON_ULONG 0xA5A5A5A5A5A5A5A5UL
@@ -64,6 +65,9 @@ void skip_because(const char *format, ...) __attribute__((format(printf, 1, 2)))
  * another module skips the test. */
 void signet_only(const char *promise);
 bool module_is_signet(void);
+
+/* Ends the test as skipped where the module has no 3.2 list. */
+void version_3_2_or_skip(void);
 
 /* The names of the standard, or the number in hexadecimal; static storage. */
 const char *rv_name(CK_RV rv);

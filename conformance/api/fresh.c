@@ -96,8 +96,17 @@ CK_SLOT_ID fresh_token(const char *lines)
     return slot;
 }
 
+bool secrets_in_tpm(void)
+{
+    const char *where = getenv("PKCS11_SECRETS");
+
+    return where && strcmp(where, "tpm") == 0;
+}
+
 CK_SLOT_ID common_token(const char *lines)
 {
+    if (!lines && secrets_in_tpm())
+        lines = SECRETS_IN_TPM;
     if (common_made && strcmp(common_lines, lines ? lines : "") == 0)
         return common;
     common = fresh_token(lines);

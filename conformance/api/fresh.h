@@ -7,6 +7,11 @@
 #include "conformance/api/objects.h"
 #include "conformance/api/template.h"
 
+/* PKCS11_SECRETS=tpm: keys of known_secret are to be in the TPM, and the tokens that name no
+ * lines have these. */
+#define SECRETS_IN_TPM "secret keys = tpm"
+bool secrets_in_tpm(void);
+
 #define FRESH_LABEL "a token to write on"
 #define SO_PIN "87654321"
 #define USER_PIN "1234"

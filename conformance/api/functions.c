@@ -15,6 +15,7 @@ static void note(struct answers *answers, const char *call, CK_RV got)
 
 #define ASK(call) note(answers, #call, p11->call)
 #define ASK_V3(call) note(answers, #call, p11_v3->call)
+#define ASK_V32(call) note(answers, #call, p11_v32->call)
 
 /* Arguments that would be right for a running module. */
 static CK_SESSION_HANDLE session = 1;
@@ -166,6 +167,28 @@ static void ask_version_3_functions(struct answers *answers)
     ask_message_signature_functions(answers);
 }
 
+static void ask_version_3_2_functions(struct answers *answers)
+{
+    CK_UTF8CHAR name[] = "C_Sign";
+    CK_ASYNC_DATA result = {0};
+    CK_FLAGS flags;
+
+    length = sizeof(bytes);
+    ASK_V32(C_EncapsulateKey(session, &mechanism, object, &template, 1, bytes, &length, &object));
+    ASK_V32(C_DecapsulateKey(session, &mechanism, object, &template, 1, bytes, 4, &object));
+    ASK_V32(C_VerifySignatureInit(session, &mechanism, object, bytes, 4));
+    ASK_V32(C_VerifySignature(session, bytes, 4));
+    ASK_V32(C_VerifySignatureUpdate(session, bytes, 4));
+    ASK_V32(C_VerifySignatureFinal(session));
+    ASK_V32(C_GetSessionValidationFlags(session, CKS_LAST_VALIDATION_OK, &flags));
+    ASK_V32(C_AsyncComplete(session, name, &result));
+    ASK_V32(C_AsyncGetID(session, name, &length));
+    ASK_V32(C_AsyncJoin(session, name, 1, bytes, 4));
+    ASK_V32(C_WrapKeyAuthenticated(session, &mechanism, object, object, bytes, 4, bytes, &length));
+    ASK_V32(C_UnwrapKeyAuthenticated(session, &mechanism, object, bytes, 4, &template, 1, bytes, 4,
+                                     &object));
+}
+
 unsigned functions_not_answering(CK_RV expected)
 {
     struct answers answers = {.expected = expected};
@@ -178,6 +201,8 @@ unsigned functions_not_answering(CK_RV expected)
     ask_key_functions(&answers);
     if (p11_v3)
         ask_version_3_functions(&answers);
+    if (p11_v32)
+        ask_version_3_2_functions(&answers);
     note(&answers, "C_Finalize(NULL)", p11->C_Finalize(NULL));
     return answers.wrong;
 }
@@ -207,4 +232,9 @@ unsigned null_functions_2_40(const CK_FUNCTION_LIST *list)
 unsigned null_functions_3_0(const CK_FUNCTION_LIST_3_0 *list)
 {
     return null_pointers(list, offsetof(CK_FUNCTION_LIST_3_0, C_Initialize), sizeof(*list));
+}
+
+unsigned null_functions_3_2(const CK_FUNCTION_LIST_3_2 *list)
+{
+    return null_pointers(list, offsetof(CK_FUNCTION_LIST_3_2, C_Initialize), sizeof(*list));
 }

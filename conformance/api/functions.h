@@ -1,4 +1,4 @@
-/* Every function of both lists called once with harmless arguments. */
+/* Every function of the lists called once with harmless arguments. */
 #ifndef CONFORMANCE_API_FUNCTIONS_H
 #define CONFORMANCE_API_FUNCTIONS_H
 
@@ -12,5 +12,6 @@ unsigned functions_not_answering(CK_RV expected);
 /* How many pointers of the lists are NULL. */
 unsigned null_functions_2_40(const CK_FUNCTION_LIST *list);
 unsigned null_functions_3_0(const CK_FUNCTION_LIST_3_0 *list);
+unsigned null_functions_3_2(const CK_FUNCTION_LIST_3_2 *list);
 
 #endif

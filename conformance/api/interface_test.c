@@ -1,4 +1,4 @@
-/* PKCS#11 3.0 section 5.4 and 2.40 section 5.4: C_GetFunctionList,
+/* PKCS#11 3.2 and 3.0 section 5.4 and 2.40 section 5.4: C_GetFunctionList,
  * C_GetInterface and C_GetInterfaceList, none of which needs C_Initialize. */
 #include "conformance/api/functions.h"
 
@@ -55,6 +55,57 @@ static void no_function_of_the_3_0_list_is_null(void **state)
     assert_int_equal(null_functions_3_0(p11_v3), 0);
 }
 
+static void no_function_of_the_3_2_list_is_null(void **state)
+{
+    (void)state;
+    version_3_2_or_skip();
+    assert_int_equal(p11_v32->version.major, 3);
+    assert_int_equal(p11_v32->version.minor, 2);
+    assert_int_equal(null_functions_3_2(p11_v32), 0);
+}
+
+#define SAME(name) expect_true((void *)p11_v32->name == client_symbol(#name));
+
+/* Each member is the function of its own name: nothing is out of order. */
+static void the_members_of_the_3_2_list_are_the_exported_functions(void **state)
+{
+    (void)state;
+    signet_only("all functions are exported");
+    SIGNET_FUNCTIONS_2_40(SAME)
+    SIGNET_FUNCTIONS_3_0(SAME)
+    SIGNET_FUNCTIONS_3_2(SAME)
+    expectations_met();
+}
+
+/* Of the OASIS header of 3.2: 68 functions of 2.40, 24 of 3.0, and these. */
+static void the_functions_of_3_2_are_where_the_standard_has_them(void **state)
+{
+    static const char *const names[] = {
+        "C_EncapsulateKey",
+        "C_DecapsulateKey",
+        "C_VerifySignatureInit",
+        "C_VerifySignature",
+        "C_VerifySignatureUpdate",
+        "C_VerifySignatureFinal",
+        "C_GetSessionValidationFlags",
+        "C_AsyncComplete",
+        "C_AsyncGetID",
+        "C_AsyncJoin",
+        "C_WrapKeyAuthenticated",
+        "C_UnwrapKeyAuthenticated",
+    };
+    void *functions[68 + 24 + COUNT_OF(names)];
+    const size_t first = offsetof(CK_FUNCTION_LIST_3_2, C_Initialize);
+
+    (void)state;
+    version_3_2_or_skip();
+    assert_int_equal(first + sizeof(functions), sizeof(*p11_v32));
+    memcpy(functions, (const char *)p11_v32 + first, sizeof(functions));
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (client_symbol(names[i]))
+            assert_ptr_equal(functions[68 + 24 + i], client_symbol(names[i]));
+}
+
 static void the_function_list_is_always_the_same(void **state)
 {
     CK_FUNCTION_LIST *again = NULL;
@@ -70,11 +121,12 @@ static void a_null_pointer_for_the_function_list_is_refused(void **state)
     assert_rv(p11->C_GetFunctionList(NULL), CKR_ARGUMENTS_BAD);
 }
 
-static void the_module_offers_the_3_0_interface(void **state)
+static void the_module_offers_the_interfaces_of_version_3(void **state)
 {
     (void)state;
-    signet_only("C_GetInterface and the 3.0 list");
+    signet_only("C_GetInterface, and the 3.0 and 3.2 lists");
     assert_non_null(p11_v3);
+    assert_non_null(p11_v32);
 }
 
 static void the_default_interface_is_the_standard_one(void **state)
@@ -89,7 +141,7 @@ static void the_default_interface_is_the_standard_one(void **state)
     assert_string_equal((const char *)interface->pInterfaceName, "PKCS 11");
 }
 
-static void the_name_alone_gives_the_newest_version(void **state)
+static void the_name_alone_gives_a_version_3(void **state)
 {
     get_interface_fn get_interface = get_interface_or_skip();
     CK_INTERFACE *interface = poisoned;
@@ -113,6 +165,22 @@ static void both_versions_can_be_asked_for(void **state)
     }
 }
 
+/* 3.1 has the functions of 3.0. */
+static void the_later_versions_can_be_asked_for(void **state)
+{
+    get_interface_fn get_interface = get_interface_or_skip();
+    CK_VERSION versions[] = {{3, 1}, {3, 2}};
+
+    (void)state;
+    signet_only("interfaces of 3.1 and 3.2");
+    for (size_t i = 0; i < COUNT_OF(versions); i++) {
+        CK_INTERFACE *interface = poisoned;
+
+        assert_ok(get_interface(STANDARD_NAME, &versions[i], &interface, 0));
+        assert_memory_equal(interface->pFunctionList, &versions[i], sizeof(versions[i]));
+    }
+}
+
 static void the_name_may_be_left_out_when_a_version_is_given(void **state)
 {
     get_interface_fn get_interface = get_interface_or_skip();
@@ -127,7 +195,7 @@ static void the_name_may_be_left_out_when_a_version_is_given(void **state)
 static void unknown_versions_names_and_flags_are_refused(void **state)
 {
     get_interface_fn get_interface = get_interface_or_skip();
-    CK_VERSION unknown[] = {{9, 9}, {3, 99}, {2, 41}, {0, 0}};
+    CK_VERSION unknown[] = {{9, 9}, {3, 99}, {3, 3}, {4, 0}, {2, 41}, {2, 20}, {0, 0}};
     CK_INTERFACE *interface = poisoned;
 
     (void)state;
@@ -142,6 +210,23 @@ static void unknown_versions_names_and_flags_are_refused(void **state)
               CKR_ARGUMENTS_BAD);
     expect_true(interface == poisoned || interface == NULL);
     expectations_met();
+}
+
+/* Clients take the default as it is, and go by what C_GetInfo says. */
+static void the_default_version_is_the_one_of_the_module(void **state)
+{
+    get_interface_fn get_interface = get_interface_or_skip();
+    CK_INTERFACE *interface = poisoned;
+    CK_VERSION *version;
+    CK_INFO info;
+
+    (void)state;
+    assert_ok(get_interface(STANDARD_NAME, NULL, &interface, 0));
+    version = interface->pFunctionList;
+    assert_ok(initialise());
+    assert_ok(p11->C_GetInfo(&info));
+    assert_ok(p11->C_Finalize(NULL));
+    assert_memory_equal(&info.cryptokiVersion, version, sizeof(*version));
 }
 
 static void a_null_pointer_for_the_interface_is_refused(void **state)
@@ -232,6 +317,25 @@ static void the_interface_list_holds_both_versions(void **state)
     assert_true(seen[3]);
 }
 
+static void the_interface_list_begins_with_the_default(void **state)
+{
+    get_interface_fn get_interface = get_interface_or_skip();
+    get_interface_list_fn get_list = get_interface_list_or_skip();
+    CK_INTERFACE interfaces[MAX_INTERFACES], *interface = poisoned;
+    CK_ULONG count = MAX_INTERFACES;
+
+    (void)state;
+    signet_only("one order for both");
+    assert_ok(get_interface(NULL, NULL, &interface, 0));
+    assert_ok(get_list(interfaces, &count));
+    assert_ptr_equal(interfaces[0].pFunctionList, interface->pFunctionList);
+    for (CK_ULONG i = 0; i < count; i++) {
+        assert_ok(get_interface(interfaces[i].pInterfaceName, interfaces[i].pFunctionList,
+                                &interface, interfaces[i].flags));
+        assert_ptr_equal(interfaces[i].pFunctionList, interface->pFunctionList);
+    }
+}
+
 static void a_null_pointer_for_the_interface_count_is_refused(void **state)
 {
     get_interface_list_fn get_list = get_interface_list_or_skip();
@@ -262,20 +366,26 @@ int main(void)
         cmocka_unit_test(the_function_list_is_of_version_2_40),
         cmocka_unit_test(no_function_of_the_2_40_list_is_null),
         cmocka_unit_test(no_function_of_the_3_0_list_is_null),
+        cmocka_unit_test(no_function_of_the_3_2_list_is_null),
+        cmocka_unit_test(the_members_of_the_3_2_list_are_the_exported_functions),
+        cmocka_unit_test(the_functions_of_3_2_are_where_the_standard_has_them),
         cmocka_unit_test(the_function_list_is_always_the_same),
         cmocka_unit_test(a_null_pointer_for_the_function_list_is_refused),
-        cmocka_unit_test(the_module_offers_the_3_0_interface),
+        cmocka_unit_test(the_module_offers_the_interfaces_of_version_3),
         cmocka_unit_test(the_default_interface_is_the_standard_one),
-        cmocka_unit_test(the_name_alone_gives_the_newest_version),
+        cmocka_unit_test(the_name_alone_gives_a_version_3),
         cmocka_unit_test(both_versions_can_be_asked_for),
+        cmocka_unit_test(the_later_versions_can_be_asked_for),
         cmocka_unit_test(the_name_may_be_left_out_when_a_version_is_given),
         cmocka_unit_test(unknown_versions_names_and_flags_are_refused),
+        cmocka_unit_test(the_default_version_is_the_one_of_the_module),
         cmocka_unit_test(a_null_pointer_for_the_interface_is_refused),
         cmocka_unit_test(fork_safety_is_granted_only_with_the_flag_set),
         cmocka_unit_test(a_module_that_must_be_initialised_after_fork_does_not_claim_fork_safety),
         cmocka_unit_test(the_interface_list_is_read_in_two_calls),
         cmocka_unit_test(an_interface_list_without_room_gives_the_count),
         cmocka_unit_test(the_interface_list_holds_both_versions),
+        cmocka_unit_test(the_interface_list_begins_with_the_default),
         cmocka_unit_test(a_null_pointer_for_the_interface_count_is_refused),
         cmocka_unit_test(before_initialisation_every_function_says_so),
         cmocka_unit_test(after_finalisation_every_function_says_so),

@@ -85,14 +85,15 @@ CK_OBJECT_HANDLE known_secret(CK_SESSION_HANDLE session, CK_KEY_TYPE type, const
                               size_t length)
 {
     CK_OBJECT_HANDLE key = POISON_ULONG;
+    bool in_tpm = secrets_in_tpm(), aes = type == CKK_AES;
 
     assert_ok(p11->C_CreateObject(
         session,
         LIST(NUMBER(CKA_CLASS, CKO_SECRET_KEY), NUMBER(CKA_KEY_TYPE, type),
-             BYTES(CKA_VALUE, value, length), FLAG(CKA_TOKEN, false), FLAG(CKA_SENSITIVE, false),
-             FLAG(CKA_EXTRACTABLE, true), FLAG(CKA_ENCRYPT, true), FLAG(CKA_DECRYPT, true),
-             FLAG(CKA_WRAP, true), FLAG(CKA_UNWRAP, true), FLAG(CKA_SIGN, true),
-             FLAG(CKA_VERIFY, true), FLAG(CKA_DERIVE, true)),
+             BYTES(CKA_VALUE, value, length), FLAG(CKA_TOKEN, in_tpm), FLAG(CKA_SENSITIVE, in_tpm),
+             FLAG(CKA_EXTRACTABLE, !in_tpm), FLAG(CKA_ENCRYPT, aes || !in_tpm),
+             FLAG(CKA_DECRYPT, aes || !in_tpm), FLAG(CKA_WRAP, !in_tpm), FLAG(CKA_UNWRAP, !in_tpm),
+             FLAG(CKA_SIGN, true), FLAG(CKA_VERIFY, true), FLAG(CKA_DERIVE, !in_tpm)),
         &key));
     return key;
 }

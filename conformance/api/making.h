@@ -24,7 +24,8 @@ struct pair new_ec_pair(CK_SESSION_HANDLE session, const char *params, size_t le
 CK_OBJECT_HANDLE new_aes_key(CK_SESSION_HANDLE session, CK_ULONG bytes, bool token);
 CK_RV generate_secret(CK_SESSION_HANDLE session, CK_MECHANISM_TYPE type, CK_ULONG bytes,
                       CK_ATTRIBUTE *more, CK_ULONG count, CK_OBJECT_HANDLE *ret_key);
-/* C_CreateObject of a session secret key with this value, readable, for every use. */
+/* C_CreateObject of a session secret key with this value, readable, for every use; or with
+ * secrets_in_tpm() of a token's, which nobody can read, for what a TPM can do. */
 CK_OBJECT_HANDLE known_secret(CK_SESSION_HANDLE session, CK_KEY_TYPE type, const void *value,
                               size_t length);
 

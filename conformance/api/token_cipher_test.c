@@ -55,9 +55,11 @@ static CK_RV run(CK_SESSION_HANDLE session, bool encrypting, CK_MECHANISM *mecha
     return p11->C_Decrypt(session, bytes, length, ret_out->bytes, &ret_out->length);
 }
 
+/* GCM is nothing that a TPM does. */
 static bool is_there(int mode)
 {
-    return mechanism_listed(common_slot(), modes[mode].mechanism);
+    return !(mode == GCM && secrets_in_tpm()) &&
+           mechanism_listed(common_slot(), modes[mode].mechanism);
 }
 
 /* What OpenSSL makes of it; the tag follows the text. */
@@ -316,6 +318,7 @@ static void bad_parameters_are_refused(void **state)
     long_tag.ulTagBits = 136;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         if (mechanism_listed(common_slot(), bad[i].mechanism) &&
+            !(bad[i].mechanism == CKM_AES_GCM && secrets_in_tpm()) &&
             expect_rv(p11->C_EncryptInit(open_session(common_slot()), &bad[i], key),
                       CKR_MECHANISM_PARAM_INVALID, CKR_ARGUMENTS_BAD) == CKR_OK)
             print_error("    row %zu\n", i);
@@ -330,6 +333,8 @@ static void a_changed_gcm_text_or_tag_gives_nothing(void **state)
 
     (void)state;
     mechanism_or_skip(common_slot(), CKM_AES_GCM);
+    if (secrets_in_tpm())
+        skip_because("a TPM has no GCM");
     for (CK_ULONG i = 0; i < sent.length; i += 5) {
         sent.bytes[i] ^= 1;
         memset(out.bytes, POISON_BYTE, sizeof(out.bytes));

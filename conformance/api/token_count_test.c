@@ -235,6 +235,58 @@ static void secret_keys_work_without_the_tpm(void **state)
     nothing_was_sent("AES, a digest, random numbers");
 }
 
+static CK_RV use_secret(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key,
+                        CK_ULONG length)
+{
+    static CK_BYTE data[4096];
+    CK_ULONG room = sizeof(data);
+    CK_RV rv;
+
+    if (mechanism->mechanism == CKM_SHA256_HMAC) {
+        rv = p11->C_SignInit(session, mechanism, key);
+        return rv == CKR_OK ? p11->C_Sign(session, data, length, data, &room) : rv;
+    }
+    rv = p11->C_EncryptInit(session, mechanism, key);
+    return rv == CKR_OK ? p11->C_Encrypt(session, data, length, data, &room) : rv;
+}
+
+static void warm_secret_keys_in_the_tpm_take_one_command(void **state)
+{
+    static const struct {
+        CK_ULONG length;
+        unsigned mac, cipher;
+    } rows[] = {{16, 1, 1}, {1024, 1, 1}, {2048, 3, 2}, {4096, 5, 4}};
+    CK_MECHANISM hmac = {CKM_SHA256_HMAC, NULL, 0}, cbc = {CKM_AES_CBC, (CK_BYTE[16]){0}, 16};
+    CK_OBJECT_HANDLE mac_key = POISON_ULONG, aes_key = POISON_ULONG;
+    CK_SESSION_HANDLE session;
+
+    (void)state;
+    counting_or_skip();
+    session = user_session_with(SECRETS_IN_TPM);
+    forget_commands();
+    assert_ok(generate_secret(session, CKM_GENERIC_SECRET_KEY_GEN, 32,
+                              LIST(FLAG(CKA_TOKEN, true), FLAG(CKA_SENSITIVE, true),
+                                   FLAG(CKA_EXTRACTABLE, false), FLAG(CKA_SIGN, true)),
+                              &mac_key));
+    sent_at_most(6, "the first secret key in the TPM");
+    forget_commands();
+    assert_ok(generate_secret(session, CKM_AES_KEY_GEN, 32,
+                              LIST(FLAG(CKA_TOKEN, true), FLAG(CKA_SENSITIVE, true),
+                                   FLAG(CKA_EXTRACTABLE, false), FLAG(CKA_ENCRYPT, true)),
+                              &aes_key));
+    sent_at_most(4, "another one");
+    assert_ok(use_secret(session, &hmac, mac_key, 5));
+    assert_ok(use_secret(session, &cbc, aes_key, 16));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        forget_commands();
+        assert_ok(use_secret(session, &hmac, mac_key, rows[i].length));
+        assert_int_equal(commands_sent(), rows[i].mac);
+        forget_commands();
+        assert_ok(use_secret(session, &cbc, aes_key, rows[i].length));
+        assert_int_equal(commands_sent(), rows[i].cipher);
+    }
+}
+
 static void verifying_sends_nothing(void **state)
 {
     CK_MECHANISM ecdsa = {CKM_ECDSA, NULL, 0};
@@ -271,6 +323,7 @@ int main(void)
         test(reading_after_login_sends_nothing),
         test(files_are_changed_without_the_tpm),
         test(secret_keys_work_without_the_tpm),
+        test(warm_secret_keys_in_the_tpm_take_one_command),
         test(verifying_sends_nothing),
     };
 

@@ -240,6 +240,34 @@ static void login_with_user_name_is_answered(void **state)
 
 #define test(function) cmocka_unit_test_teardown(function, destroy_everything)
 
+static CK_SLOT_ID slot_to_open;
+
+/* Nothing else was asked before. */
+static void work_without_login(void)
+{
+    CK_SESSION_HANDLE session = POISON_ULONG;
+    CK_OBJECT_HANDLE object = POISON_ULONG;
+    CK_ULONG count = 0;
+
+    initialise();
+    child_rv(p11->C_GetSlotList(CK_TRUE, NULL, &count), CKR_OK);
+    child_rv(
+        p11->C_OpenSession(slot_to_open, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session),
+        CKR_OK);
+    child_rv(p11->C_CreateObject(session,
+                                 LIST(NUMBER(CKA_CLASS, CKO_DATA), FLAG(CKA_TOKEN, false),
+                                      FLAG(CKA_PRIVATE, true), TEXT(CKA_VALUE, "a value")),
+                                 &object),
+             CKR_USER_NOT_LOGGED_IN);
+}
+
+static void the_first_call_of_a_process_meets_the_login(void **state)
+{
+    (void)state;
+    slot_to_open = common_token(NULL);
+    in_another_process(work_without_login);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +285,7 @@ int main(void)
         test(the_so_makes_public_objects_only),
         test(a_logout_ends_the_use_of_a_private_key),
         test(login_with_user_name_is_answered),
+        test(the_first_call_of_a_process_meets_the_login),
     };
 
     return cmocka_run_group_tests(tests, initialised_setup, initialised_teardown);

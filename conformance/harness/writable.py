@@ -1,5 +1,7 @@
 """A token that a client's story begins with: nobody has initialised it."""
 
+import os
+
 from . import tpm
 
 
@@ -10,8 +12,12 @@ class Writable:
 
     def __init__(self, client, module, its_tpm, fixtures, lines=""):
         self.client, self.module, self.fixtures = client, module, fixtures
-        self.directory = client.file("token")
         client.serving = module.writable(client.directory, its_tpm, lines)
+
+    @property
+    def files(self):
+        """The token directory, once it is initialised; Signet's own."""
+        return os.path.join(self.client.serving["TOKEN_DISK"], "token")
 
     def uri(self, *parts, pin=True):
         """A PKCS#11 URI of the token, or of what the parts name on it."""

@@ -19,10 +19,13 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
         rv = CKR_ARGUMENTS_BAD;
     else if (!(flags & CKF_SERIAL_SESSION))
         rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+    else if (flags & CKF_ASYNC_SESSION)
+        rv = CKR_SESSION_ASYNC_NOT_SUPPORTED;
     else if (!(flags & CKF_RW_SESSION) && token->login == TOKEN_SO)
         rv = CKR_SESSION_READ_WRITE_SO_EXISTS;
     /* Read/write sessions of a write-protected token open: OpenSSH insists. */
     if (rv == CKR_OK) {
+        token_look(token);
         struct module *module = guard_registry_take();
         rv = module ? module_open_session(module, token, flags & CKF_RW_SESSION, session)
                     : CKR_CRYPTOKI_NOT_INITIALIZED;
@@ -197,4 +200,19 @@ CK_RV C_SessionCancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
         search_end(&session->search);
     guard_leave(session->token);
     return CKR_OK;
+}
+
+CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE handle, CK_SESSION_VALIDATION_FLAGS_TYPE type,
+                                  CK_FLAGS *flags)
+{
+    struct session *session;
+    CK_RV rv = guard_enter_session(handle, &session);
+    if (rv != CKR_OK)
+        return rv;
+    if (type != CKS_LAST_VALIDATION_OK || !flags)
+        rv = CKR_ARGUMENTS_BAD;
+    else
+        *flags = 0; /* there is no validation that an operation could have met */
+    guard_leave(session->token);
+    return rv;
 }

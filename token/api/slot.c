@@ -37,11 +37,8 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     CK_RV rv = guard_enter_slot(slot, &token);
     if (rv != CKR_OK)
         return rv;
-    if (info) {
-        guard_registry_take();
+    if (info)
         token_info(token, info);
-        guard_registry_release();
-    }
     guard_leave(token);
     return info ? CKR_OK : CKR_ARGUMENTS_BAD;
 }

@@ -1,6 +1,6 @@
 /* PKCS#11 as this project sees it: p11-kit's header, and what version 3.0 and
- * later add where that header is still at 2.40. Values are those of the OASIS
- * PKCS#11 3.0 and 3.1 headers. */
+ * later add where that header is still older. Values are those of the OASIS
+ * PKCS#11 3.0, 3.1 and 3.2 headers. */
 #ifndef SIGNET_BASE_PKCS11_H
 #define SIGNET_BASE_PKCS11_H
 
@@ -13,7 +13,7 @@
 #define CK_FALSE 0
 #endif
 
-/* The functions of the two lists, each in its list's order. */
+/* What each version adds to the function list, in the list's order; 3.1 adds nothing. */
 /* clang-format off */
 #define SIGNET_FUNCTIONS_2_40(X)                                                                   \
     X(C_Initialize) X(C_Finalize) X(C_GetInfo) X(C_GetFunctionList) X(C_GetSlotList)               \
@@ -41,7 +41,15 @@
     X(C_MessageDecryptFinal) X(C_MessageSignInit) X(C_SignMessage) X(C_SignMessageBegin)           \
     X(C_SignMessageNext) X(C_MessageSignFinal) X(C_MessageVerifyInit) X(C_VerifyMessage)           \
     X(C_VerifyMessageBegin) X(C_VerifyMessageNext) X(C_MessageVerifyFinal)
+
+#define SIGNET_FUNCTIONS_3_2(X)                                                                    \
+    X(C_EncapsulateKey) X(C_DecapsulateKey) X(C_VerifySignatureInit) X(C_VerifySignature)          \
+    X(C_VerifySignatureUpdate) X(C_VerifySignatureFinal) X(C_GetSessionValidationFlags)            \
+    X(C_AsyncComplete) X(C_AsyncGetID) X(C_AsyncJoin) X(C_WrapKeyAuthenticated)                    \
+    X(C_UnwrapKeyAuthenticated)
 /* clang-format on */
+
+#define SIGNET_MEMBER(name) __typeof__(&name) name;
 
 #if CRYPTOKI_VERSION_MAJOR < 3
 
@@ -123,7 +131,6 @@ SIGNET_MESSAGE_SIGN_BEGIN(C_VerifyMessageBegin);
 SIGNET_MESSAGE_VERIFY(C_VerifyMessageNext);
 SIGNET_MESSAGE_FINAL(C_MessageVerifyFinal);
 
-#define SIGNET_MEMBER(name) __typeof__(&name) name;
 typedef struct CK_FUNCTION_LIST_3_0 {
     CK_VERSION version;
     SIGNET_FUNCTIONS_2_40(SIGNET_MEMBER)
@@ -166,8 +173,80 @@ typedef struct signet_gcm_message_params {
 } signet_gcm_message_params;
 #define CK_GCM_MESSAGE_PARAMS signet_gcm_message_params
 
+#if CRYPTOKI_VERSION_MAJOR < 3 || (CRYPTOKI_VERSION_MAJOR == 3 && CRYPTOKI_VERSION_MINOR < 2)
+
+#define CKS_LAST_VALIDATION_OK 1UL
+
+typedef CK_ULONG CK_SESSION_VALIDATION_FLAGS_TYPE;
+
+typedef struct CK_ASYNC_DATA {
+    CK_ULONG ulVersion;
+    CK_BYTE_PTR pValue;
+    CK_ULONG ulValue;
+    CK_OBJECT_HANDLE hObject;
+    CK_OBJECT_HANDLE hAdditionalObject;
+} CK_ASYNC_DATA;
+
+/* The functions that version 3.2 adds, in the order of its function list. */
+CK_RV C_EncapsulateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
+                       CK_OBJECT_HANDLE public_key, CK_ATTRIBUTE_PTR templ, CK_ULONG count,
+                       unsigned char *ciphertext, CK_ULONG_PTR ciphertext_len,
+                       CK_OBJECT_HANDLE_PTR key);
+CK_RV C_DecapsulateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
+                       CK_OBJECT_HANDLE private_key, CK_ATTRIBUTE_PTR templ, CK_ULONG count,
+                       unsigned char *ciphertext, CK_ULONG ciphertext_len,
+                       CK_OBJECT_HANDLE_PTR key);
+CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
+                            CK_OBJECT_HANDLE key, unsigned char *signature, CK_ULONG signature_len);
+CK_RV C_VerifySignature(CK_SESSION_HANDLE session, unsigned char *data, CK_ULONG data_len);
+CK_RV C_VerifySignatureUpdate(CK_SESSION_HANDLE session, unsigned char *part, CK_ULONG part_len);
+CK_RV C_VerifySignatureFinal(CK_SESSION_HANDLE session);
+CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_SESSION_VALIDATION_FLAGS_TYPE type,
+                                  CK_FLAGS *flags);
+CK_RV C_AsyncComplete(CK_SESSION_HANDLE session, unsigned char *function, CK_ASYNC_DATA *result);
+CK_RV C_AsyncGetID(CK_SESSION_HANDLE session, unsigned char *function, CK_ULONG_PTR id);
+CK_RV C_AsyncJoin(CK_SESSION_HANDLE session, unsigned char *function, CK_ULONG id,
+                  unsigned char *data, CK_ULONG data_len);
+CK_RV C_WrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
+                             CK_OBJECT_HANDLE wrapping_key, CK_OBJECT_HANDLE key,
+                             unsigned char *associated, CK_ULONG associated_len,
+                             unsigned char *wrapped_key, CK_ULONG_PTR wrapped_key_len);
+CK_RV C_UnwrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
+                               CK_OBJECT_HANDLE unwrapping_key, unsigned char *wrapped_key,
+                               CK_ULONG wrapped_key_len, CK_ATTRIBUTE_PTR templ, CK_ULONG count,
+                               unsigned char *associated, CK_ULONG associated_len,
+                               CK_OBJECT_HANDLE_PTR key);
+
+typedef struct CK_FUNCTION_LIST_3_2 {
+    CK_VERSION version;
+    SIGNET_FUNCTIONS_2_40(SIGNET_MEMBER)
+    SIGNET_FUNCTIONS_3_0(SIGNET_MEMBER)
+    SIGNET_FUNCTIONS_3_2(SIGNET_MEMBER)
+} CK_FUNCTION_LIST_3_2;
+
+#endif /* older than 3.2 */
+
 #ifndef CKA_UNIQUE_ID
 #define CKA_UNIQUE_ID 4UL
+#endif
+
+#ifndef CKA_ENCAPSULATE
+#define CKA_ENCAPSULATE 0x633UL
+#endif
+#ifndef CKA_DECAPSULATE
+#define CKA_DECAPSULATE 0x634UL
+#endif
+#ifndef CKF_ENCAPSULATE
+#define CKF_ENCAPSULATE 0x10000000UL
+#endif
+#ifndef CKF_DECAPSULATE
+#define CKF_DECAPSULATE 0x20000000UL
+#endif
+#ifndef CKF_ASYNC_SESSION
+#define CKF_ASYNC_SESSION 8UL
+#endif
+#ifndef CKR_SESSION_ASYNC_NOT_SUPPORTED
+#define CKR_SESSION_ASYNC_NOT_SUPPORTED 0x205UL
 #endif
 
 #ifndef CKO_TRUST

@@ -46,8 +46,9 @@ static void report_identity(const struct report *report, struct tpm *tpm)
     struct tpm_identity identity;
     if (tpm_identity_read(tpm, &identity) == CKR_OK)
         report_fact(report, "made by", "%s%s%s, firmware %u.%u", identity.manufacturer,
-                    *identity.vendor ? ", " : "", identity.vendor, identity.firmware_major,
-                    identity.firmware_minor);
+                    *identity.vendor ? ", " : "", identity.vendor,
+                    (unsigned)(identity.firmware[0] >> 16),
+                    (unsigned)(identity.firmware[0] & 0xffff));
 }
 
 static bool report_tpm(struct report *report, struct tpm *tpm)

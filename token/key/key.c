@@ -81,6 +81,8 @@ bool key_can_by_algorithm(const struct key *key, enum key_use use, const struct 
         return use == KEY_USE_SIGN && scheme->kind == SCHEME_EDDSA;
     case KEY_ALGORITHM_MONTGOMERY:
         return use == KEY_USE_DERIVE;
+    case KEY_ALGORITHM_SECRET:
+        return use == KEY_USE_MAC;
     default:
         return false;
     }
@@ -170,8 +172,39 @@ CK_RV key_export_parts(struct key *key, struct private_parts *ret_parts)
     return key->ops->export_parts ? key->ops->export_parts(key, ret_parts) : CKR_KEY_UNEXTRACTABLE;
 }
 
+bool key_keeps_value(const struct key *key)
+{
+    return key->ops->mac || key->ops->cipher;
+}
+
+CK_RV key_mac(struct key *key, enum hash hash, struct view data, struct bytes *ret_code)
+{
+    CK_RV rv = check(key, key->ops->mac);
+    return rv != CKR_OK ? rv : done(key, key->ops->mac(key, hash, data, ret_code));
+}
+
+CK_RV key_cipher(struct key *key, enum block_mode mode, bool encrypt,
+                 uint8_t chain[BLOCK_MODE_SIZE], struct view in, uint8_t *out)
+{
+    CK_RV rv = check(key, key->ops->cipher);
+    return rv != CKR_OK ? rv : done(key, key->ops->cipher(key, mode, encrypt, chain, in, out));
+}
+
 CK_RV key_secret_value(struct key *key, struct bytes *ret_value)
 {
-    return key->ops->secret_value ? key->ops->secret_value(key, ret_value)
-                                  : CKR_KEY_FUNCTION_NOT_PERMITTED;
+    if (key->ops->secret_value)
+        return key->ops->secret_value(key, ret_value);
+    if (key_keeps_value(key))
+        log_line(LOG_LEVEL_ERROR, "key",
+                 "the TPM does HMAC, and AES in ECB, CBC and CTR; what else needs the key's value, "
+                 "which stays in it: 'secret keys = software' makes keys for that");
+    return CKR_KEY_FUNCTION_NOT_PERMITTED;
+}
+
+CK_RV key_bind(struct vault *vault, struct key *key, struct view unique, struct key **ret_key)
+{
+    if (key->ops->bind)
+        return key->ops->bind(key, vault, unique, ret_key);
+    *ret_key = key_ref(key);
+    return CKR_OK;
 }

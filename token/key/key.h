@@ -3,12 +3,13 @@
 #ifndef SIGNET_KEY_KEY_H
 #define SIGNET_KEY_KEY_H
 
+#include "token/base/block_mode.h"
 #include "token/base/public_key.h"
 #include "token/base/scheme.h"
 
 struct key;
 
-enum key_use { KEY_USE_SIGN, KEY_USE_DECRYPT, KEY_USE_DERIVE };
+enum key_use { KEY_USE_SIGN, KEY_USE_DECRYPT, KEY_USE_DERIVE, KEY_USE_MAC };
 
 struct key *key_ref(struct key *key);
 
@@ -34,8 +35,8 @@ enum key_place key_place(const struct key *key);
 /* True if the key never leaves a TPM. */
 bool key_in_tpm(const struct key *key);
 
-/* True if the key can do this; `scheme` is ignored for KEY_USE_DERIVE. Answered
- * without touching a TPM. */
+/* True if the key can do this; `scheme` is ignored for KEY_USE_DERIVE, and for KEY_USE_MAC
+ * (HMAC) its hash alone counts. Answered without touching a TPM. */
 bool key_can(const struct key *key, enum key_use use, const struct scheme *scheme);
 
 /* Checks the PIN where the key is, and keeps what later operations need.
@@ -51,5 +52,16 @@ CHECKED CK_RV key_sign(struct key *key, const struct scheme *scheme, struct view
 CHECKED CK_RV key_decrypt(struct key *key, const struct scheme *scheme, struct view cipher,
                           struct bytes *ret_plain);
 CHECKED CK_RV key_derive(struct key *key, struct view point, struct bytes *ret_secret);
+
+/* A secret key that keeps its value, as one in a TPM does: it makes codes and ciphers
+ * itself, and key_secret_value has nothing. */
+bool key_keeps_value(const struct key *key);
+
+/* What such a key does. key_mac: the whole HMAC over the data. key_cipher: AES over whole
+ * blocks; `chain` (not used for ECB) is the block that the first is chained to, or the
+ * counter; afterwards that of the next. `out` has the input's size, and may be the input. */
+CHECKED CK_RV key_mac(struct key *key, enum hash hash, struct view data, struct bytes *ret_code);
+CHECKED CK_RV key_cipher(struct key *key, enum block_mode mode, bool encrypt,
+                         uint8_t chain[BLOCK_MODE_SIZE], struct view in, uint8_t *out);
 
 #endif

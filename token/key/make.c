@@ -13,7 +13,7 @@
 #include "token/key/secret_key.h"
 #include "token/key/tpm_key.h"
 #include "token/key/vault_inside.h"
-#include "token/tpm/create.h"
+#include "token/tpm/secret.h"
 
 static void drop(struct crypto_key **key)
 {
@@ -154,6 +154,24 @@ static CK_RV generate_in_tpm(struct vault *vault, const struct key_spec *spec, s
         rv = tpm_key_create(vault->tpm, &normal, view_of(auth.value, auth.size), vault->protection,
                             &created);
     return rv != CKR_OK ? rv : keep_created(vault, &created, auth.size == 0, unique, ret_key);
+}
+
+CK_RV key_secret_in_tpm(struct vault *vault, const struct key_spec *spec, enum hash hash,
+                        struct view value, struct view unique, struct key **ret_key)
+{
+    const struct tpm_secret secret = {spec->algorithm, spec->bits, hash, value};
+    struct authorization auth CLEANUP(authorization_wipe) = {{0}, 0};
+    struct tpm_created created CLEANUP(tpm_created_clear) = {0};
+    CK_RV rv = authorize(vault, unique, &auth);
+    if (rv == CKR_OK)
+        rv = tpm_secret_create(vault->tpm, &secret, view_of(auth.value, auth.size),
+                               vault->protection, &created);
+    return rv != CKR_OK ? rv : keep_created(vault, &created, auth.size == 0, unique, ret_key);
+}
+
+bool key_secret_known_in_tpm(const struct vault *vault, enum hash hash)
+{
+    return tpm_secret_known(vault->tpm, hash);
 }
 
 static CK_RV generate_sealed(struct vault *vault, const struct key_spec *spec, struct view unique,

@@ -1,5 +1,5 @@
 /* Keys that are made or taken in while the module runs, and keys read back from
- * entry files. `unique` is the object's CKA_UNIQUE_ID, which a token key is bound to. */
+ * entry files. `unique` is what a token key is bound to: with another it cannot be used. */
 #ifndef SIGNET_KEY_MAKE_H
 #define SIGNET_KEY_MAKE_H
 
@@ -42,8 +42,23 @@ CHECKED CK_RV key_parts_from_pkcs8(struct view der, struct private_parts *ret_pa
 CHECKED CK_RV key_secret_new(struct view value, struct key **ret_key);
 CHECKED CK_RV key_secret_in_vault(struct vault *vault, struct view value, struct view unique,
                                   struct key **ret_key);
-/* Its value, a copy that the caller wipes; CKR_KEY_FUNCTION_NOT_PERMITTED for others. */
+/* One that never leaves the TPM of the vault, which is open: HMAC (of `hash`, HASH_NONE:
+ * any) or AES by spec's algorithm, with this value or (empty) a new one of spec's size.
+ * CKR_FUNCTION_NOT_SUPPORTED, with the reason in the log, where this TPM has no such: it
+ * may be kept as above instead. */
+CHECKED CK_RV key_secret_in_tpm(struct vault *vault, const struct key_spec *spec, enum hash hash,
+                                struct view value, struct view unique, struct key **ret_key);
+/* What the TPM of the vault is known to have so far; no TPM command. HASH_NONE: AES. */
+bool key_secret_known_in_tpm(const struct vault *vault, enum hash hash);
+/* Its value, a copy that the caller wipes; CKR_KEY_FUNCTION_NOT_PERMITTED for others, and
+ * for keys that keep it. */
 CHECKED CK_RV key_secret_value(struct key *key, struct bytes *ret_value);
+
+/* The same key bound to another `unique`: one that is encrypted under the vault's secret
+ * is so anew, with the vault open; any other, and one that is bound so already, is `key`
+ * itself, with a reference more. */
+CHECKED CK_RV key_bind(struct vault *vault, struct key *key, struct view unique,
+                       struct key **ret_key);
 
 /* The PEM that an entry file keeps of a token key: TSS2 PRIVATE KEY, or SIGNET SEALED
  * KEY for what is encrypted under the secret; and the key that such PEM holds, served

@@ -6,6 +6,8 @@
 #include "token/base/reason.h"
 #include "token/key/key.h"
 
+struct vault;
+
 /* A NULL slot means "not supported" and is answered in key.c. `free` frees what
  * the kind added, not the struct key. */
 struct key_ops {
@@ -18,8 +20,14 @@ struct key_ops {
     CK_RV(*decrypt)
     (struct key *key, const struct scheme *scheme, struct view cipher, struct bytes *ret_plain);
     CK_RV (*derive)(struct key *key, struct view point, struct bytes *ret_secret);
+    CK_RV (*mac)(struct key *key, enum hash hash, struct view data, struct bytes *ret_code);
+    CK_RV(*cipher)
+    (struct key *key, enum block_mode mode, bool encrypt, uint8_t chain[BLOCK_MODE_SIZE],
+     struct view in, uint8_t *out);
     CK_RV (*write)(struct key *key, struct bytes *ret_pem);
     CK_RV (*export_parts)(struct key *key, struct private_parts *ret_parts);
+    CK_RV(*bind)
+    (struct key *key, struct vault *vault, struct view unique, struct key **ret_key);
     CK_RV (*secret_value)(struct key *key, struct bytes *ret_value);
     void (*free)(struct key *key);
 };

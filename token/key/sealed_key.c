@@ -93,6 +93,17 @@ static CK_RV export_parts(struct key *key, struct private_parts *ret_parts)
     return rv != CKR_OK ? rv : crypto_key_to_parts(private_key, ret_parts);
 }
 
+static CK_RV bind(struct key *key, struct vault *vault, struct view unique, struct key **ret_key)
+{
+    struct crypto_key *private_key CLEANUP(drop) = NULL;
+    if (view_equal(bytes_view(&sealed(key)->unique), unique)) {
+        *ret_key = key_ref(key);
+        return CKR_OK;
+    }
+    CK_RV rv = unseal(key, &private_key);
+    return rv != CKR_OK ? rv : sealed_key_make(vault, private_key, unique, ret_key);
+}
+
 /* The public half stands beside it, for listings and for other programs. */
 static CK_RV write_file(struct key *key, struct bytes *ret_pem)
 {
@@ -120,6 +131,7 @@ static const struct key_ops sealed_key_ops = {
     .decrypt = decrypt,
     .derive = derive,
     .export_parts = export_parts,
+    .bind = bind,
     .write = write_file,
     .free = free_sealed,
 };

@@ -35,6 +35,17 @@ static CK_RV secret_value(struct key *key, struct bytes *ret_value)
     return rv;
 }
 
+static CK_RV bind(struct key *key, struct vault *vault, struct view unique, struct key **ret_key)
+{
+    struct bytes value CLEANUP(bytes_free) = {0};
+    if (!secret(key)->vault || view_equal(bytes_view(&secret(key)->unique), unique)) {
+        *ret_key = key_ref(key);
+        return CKR_OK;
+    }
+    CK_RV rv = secret_value(key, &value);
+    return rv != CKR_OK ? rv : key_secret_in_vault(vault, bytes_view(&value), unique, ret_key);
+}
+
 static CK_RV write_file(struct key *key, struct bytes *ret_pem)
 {
     struct bytes pem CLEANUP(bytes_free) = {0};
@@ -58,6 +69,7 @@ static void free_secret(struct key *key)
 
 static const struct key_ops secret_key_ops = {
     .write = write_file,
+    .bind = bind,
     .secret_value = secret_value,
     .free = free_secret,
 };

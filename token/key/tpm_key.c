@@ -7,6 +7,7 @@
 #include "token/crypto/public.h"
 #include "token/key/tpm_use.h"
 #include "token/key/vault_inside.h"
+#include "token/tpm/secret.h"
 
 /* A key of its own has the authorisation that its login left; one of a token has it
  * from the vault for each operation, unless vault is NULL (an empty one). file:
@@ -142,6 +143,30 @@ static CK_RV derive(struct key *key, struct view point, struct bytes *ret_secret
     return rv != CKR_OK ? rv : tpm_key_derive(self.use.tpm_key, self.use.auth, point, ret_secret);
 }
 
+static bool can_mac(UNUSED const struct key *key, UNUSED enum key_use use,
+                    const struct scheme *scheme)
+{
+    return tpm_secret_has_hash(scheme->hash);
+}
+
+static CK_RV mac(struct key *key, enum hash hash, struct view data, struct bytes *ret_code)
+{
+    struct authorized self CLEANUP(authorized_wipe) = {.derived = {0}};
+    CK_RV rv = authorize(key, &self);
+    return rv != CKR_OK ? rv
+                        : tpm_secret_mac(self.use.tpm_key, self.use.auth, hash, data, ret_code);
+}
+
+static CK_RV cipher(struct key *key, enum block_mode mode, bool encrypt,
+                    uint8_t chain[BLOCK_MODE_SIZE], struct view in, uint8_t *out)
+{
+    struct authorized self CLEANUP(authorized_wipe) = {.derived = {0}};
+    CK_RV rv = authorize(key, &self);
+    return rv != CKR_OK
+               ? rv
+               : tpm_secret_cipher(self.use.tpm_key, self.use.auth, mode, encrypt, chain, in, out);
+}
+
 static CK_RV write_file(struct key *key, struct bytes *ret_pem)
 {
     if (!kept(key)->file.public.size)
@@ -161,6 +186,34 @@ static const struct key_ops tpm_key_ops = {
     .free = free_kept,
 };
 
+static const struct key_ops tpm_mac_ops = {
+    .place = place,
+    .can = can_mac,
+    .mac = mac,
+    .write = write_file,
+    .free = free_kept,
+};
+
+static const struct key_ops tpm_cipher_ops = {
+    .place = place,
+    .cipher = cipher,
+    .write = write_file,
+    .free = free_kept,
+};
+
+/* A secret key has nothing public to complete. */
+static const struct key_ops *ops_of_secret(const struct tpm_key *tpm_key)
+{
+    switch (tpm_key_public(tpm_key)->algorithm) {
+    case KEY_ALGORITHM_SECRET:
+        return &tpm_mac_ops;
+    case KEY_ALGORITHM_AES:
+        return &tpm_cipher_ops;
+    default:
+        return NULL;
+    }
+}
+
 /* crypto_public_complete, or for what may come in thousands crypto_public_spki. */
 typedef CK_RV (*completion)(struct public_key *key);
 
@@ -177,7 +230,10 @@ static CK_RV new_kept(struct tpm *tpm, const struct tpm_key_source *source,
         rv = tpm_key_expect(self->tpm_key, public_key);
     if (rv == CKR_OK)
         rv = public_key_copy(&self->key.public_key, tpm_key_public(self->tpm_key));
-    if (rv == CKR_OK) {
+    const struct key_ops *secret = rv == CKR_OK ? ops_of_secret(self->tpm_key) : NULL;
+    if (secret)
+        self->key.ops = secret;
+    if (rv == CKR_OK && !secret) {
         rv = complete(&self->key.public_key);
         if (rv != CKR_OK)
             reason_set(reason, "the TPM key's public area holds no valid public key");
@@ -223,6 +279,11 @@ CK_RV tpm_key_from_file(struct tpm *tpm, const struct tpm_key_file *file,
     CK_RV rv = tpm_key_check_file(file, reason);
     if (rv == CKR_OK)
         rv = new_kept(tpm, &source, NULL, crypto_public_complete, &key, reason);
+    if (rv == CKR_OK && key_keeps_value(key)) {
+        key_unref(key);
+        reason_set(reason, "it is a secret key, which only a token directory has");
+        return CKR_FUNCTION_NOT_SUPPORTED;
+    }
     if (rv != CKR_OK)
         return rv;
     key->needs_login = !file->empty_auth;

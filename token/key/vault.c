@@ -134,8 +134,8 @@ CK_RV vault_identify(struct vault *vault, struct vault_identity *ret_identity)
                 sizeof(identity.manufacturer) - strlen(identity.manufacturer) - 1);
         append_name(identity.manufacturer, sizeof(identity.manufacturer), of_tpm.vendor);
     }
-    snprintf(identity.firmware, sizeof(identity.firmware), "%u.%u", of_tpm.firmware_major,
-             of_tpm.firmware_minor);
+    snprintf(identity.firmware, sizeof(identity.firmware), "%u.%u",
+             (unsigned)(of_tpm.firmware[0] >> 16), (unsigned)(of_tpm.firmware[0] & 0xffff));
     *ret_identity = identity;
     return CKR_OK;
 }
@@ -249,8 +249,9 @@ CK_RV vault_decrypt_key(struct vault *vault, const char *purpose, struct view un
     CK_RV rv = vault_decrypt(vault, purpose, unique, cipher, ret_plain);
     if (rv != CKR_DATA_INVALID)
         return rv;
-    log_line(LOG_LEVEL_ERROR, "key",
-             "a sealed key cannot be decrypted: its file or its unique id was changed, or it is of "
-             "another token");
+    log_line(
+        LOG_LEVEL_ERROR, "key",
+        "a sealed key cannot be decrypted: its file was changed by hand (the key id, or a line "
+        "that protects the key, such as 'sensitive' or 'extractable'), or is another's");
     return CKR_DEVICE_ERROR;
 }

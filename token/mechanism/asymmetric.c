@@ -6,8 +6,6 @@
 /* What signs, encrypts and the like with a key pair: input is hashed or collected,
  * and the key is asked once, at the end. */
 
-#define COLLECT_FIRST 256
-
 static CK_RV begin_hash(struct job *job)
 {
     enum hash hash = job->mechanism->hash;
@@ -32,8 +30,7 @@ CK_RV asymmetric_begin(struct job *job, const CK_MECHANISM *given)
 
 CK_RV asymmetric_restart(struct job *job)
 {
-    bytes_free(&job->input);
-    job->input_size = 0;
+    collected_free(&job->input);
     crypto_digest_free(job->digest);
     job->digest = NULL;
     return begin_hash(job);
@@ -51,45 +48,19 @@ static CK_RV too_long(const struct job *job)
     }
 }
 
-/* Room grows by doubling: whole messages are collected for EdDSA. */
-static CK_RV make_room(struct job *job, size_t size)
-{
-    if (size <= job->input.size)
-        return CKR_OK;
-    size_t room = job->input.size ? job->input.size : COLLECT_FIRST;
-    while (room < size)
-        room *= 2;
-    struct bytes grown = {0};
-    CK_RV rv = bytes_alloc(&grown, room);
-    if (rv != CKR_OK)
-        return rv;
-    if (job->input_size)
-        memcpy(grown.data, job->input.data, job->input_size);
-    bytes_free(&job->input);
-    job->input = grown;
-    return CKR_OK;
-}
-
 CK_RV asymmetric_update(struct job *job, struct view input, struct bytes *out UNUSED)
 {
     if (job->digest)
         return crypto_digest_update(job->digest, input);
-    size_t limit = job->mechanism->family->input_limit(job);
-    if (input.size > limit || job->input_size > limit - input.size)
-        return too_long(job);
-    CK_RV rv = make_room(job, job->input_size + input.size);
-    if (rv != CKR_OK || !input.size)
-        return rv;
-    memcpy(job->input.data + job->input_size, input.data, input.size);
-    job->input_size += input.size;
-    return CKR_OK;
+    CK_RV rv = collect(&job->input, input, job->mechanism->family->input_limit(job));
+    return rv == CKR_DATA_LEN_RANGE ? too_long(job) : rv;
 }
 
 /* What the key gets: the input or its digest, encoded as the family does. */
 static CK_RV encoded_input(struct job *job, struct bytes *ret_encoded)
 {
     uint8_t digest[HASH_MAX_SIZE];
-    struct view input = view_of(job->input.data, job->input_size);
+    struct view input = collected_view(&job->input);
     if (job->digest) {
         CK_RV rv = crypto_digest_finish(job->digest, digest);
         if (rv != CKR_OK)

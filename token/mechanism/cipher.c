@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "token/key/make.h"
 #include "token/mechanism/running.h"
 
 #define BLOCK_SIZE 16
@@ -96,18 +95,6 @@ CK_RV cipher_initial_block(const CK_MECHANISM *given, struct view *ret_block)
     return CKR_OK;
 }
 
-CK_RV cipher_new(enum cipher cipher, bool encrypt, struct key *key,
-                 const struct cipher_parameters *parameters, struct crypto_cipher **ret_cipher)
-{
-    struct bytes value CLEANUP(bytes_free) = {0};
-    if (!key)
-        return CKR_KEY_TYPE_INCONSISTENT;
-    CK_RV rv = key_secret_value(key, &value);
-    return rv != CKR_OK
-               ? rv
-               : crypto_cipher_new(cipher, encrypt, bytes_view(&value), parameters, ret_cipher);
-}
-
 static CK_RV begin(struct job *job, const CK_MECHANISM *given)
 {
     struct cipher_parameters parameters = {0};
@@ -115,8 +102,8 @@ static CK_RV begin(struct job *job, const CK_MECHANISM *given)
     CK_RV rv = read_parameters(job, given, &parameters);
     if (rv != CKR_OK)
         return rv;
-    return cipher_new((enum cipher)job->mechanism->variant, job->operation == CKF_ENCRYPT, job->key,
-                      &parameters, &job->cipher);
+    return aes_new((enum cipher)job->mechanism->variant, job->operation == CKF_ENCRYPT, job->key,
+                   &parameters, &job->aes);
 }
 
 static CK_RV update(struct job *job, struct view input, struct bytes *out)
@@ -125,35 +112,35 @@ static CK_RV update(struct job *job, struct view input, struct bytes *out)
         return job->operation == CKF_ENCRYPT ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE;
     if (job->bytes_left != UINT64_MAX)
         job->bytes_left -= input.size;
-    return crypto_cipher_update(job->cipher, input, out);
+    return aes_update(job->aes, input, out);
 }
 
 static CK_RV finish(struct job *job, struct bytes *out)
 {
-    return crypto_cipher_finish(job->cipher, out);
+    return aes_finish(job->aes, out);
 }
 
 static size_t output_size(const struct job *job, size_t input_size, bool last, bool *ret_exact)
 {
     *ret_exact =
         !(last && job->operation == CKF_DECRYPT && job->mechanism->variant == CIPHER_AES_CBC_PAD);
-    return crypto_cipher_output_size(job->cipher, input_size, last);
+    return aes_output_size(job->aes, input_size, last);
 }
 
 static CK_RV cbc_wrap(const CK_MECHANISM *given, const struct public_key *public_key UNUSED,
                       struct key *secret_key, struct view plain, struct bytes *ret_wrapped)
 {
     struct cipher_parameters parameters = {0};
-    struct crypto_cipher *cipher = NULL;
+    struct aes *aes = NULL;
     struct bytes wrapped = {0};
     CK_RV rv = cipher_initial_block(given, &parameters.iv);
     if (rv == CKR_OK)
-        rv = cipher_new(CIPHER_AES_CBC_PAD, true, secret_key, &parameters, &cipher);
+        rv = aes_new(CIPHER_AES_CBC_PAD, true, secret_key, &parameters, &aes);
     if (rv == CKR_OK)
-        rv = crypto_cipher_update(cipher, plain, &wrapped);
+        rv = aes_update(aes, plain, &wrapped);
     if (rv == CKR_OK)
-        rv = crypto_cipher_finish(cipher, &wrapped);
-    crypto_cipher_free(cipher);
+        rv = aes_finish(aes, &wrapped);
+    aes_free(aes);
     if (rv != CKR_OK) {
         bytes_free(&wrapped);
         return rv;
@@ -174,16 +161,16 @@ static CK_RV cbc_unwrap(const CK_MECHANISM *given, struct key *key, struct view 
                         struct bytes *ret_plain)
 {
     struct cipher_parameters parameters = {0};
-    struct crypto_cipher *cipher = NULL;
+    struct aes *aes = NULL;
     struct bytes plain = {0};
     CK_RV rv = cipher_initial_block(given, &parameters.iv);
     if (rv == CKR_OK)
-        rv = cipher_new(CIPHER_AES_CBC_PAD, false, key, &parameters, &cipher);
+        rv = aes_new(CIPHER_AES_CBC_PAD, false, key, &parameters, &aes);
     if (rv == CKR_OK)
-        rv = crypto_cipher_update(cipher, wrapped, &plain);
+        rv = aes_update(aes, wrapped, &plain);
     if (rv == CKR_OK)
-        rv = crypto_cipher_finish(cipher, &plain);
-    crypto_cipher_free(cipher);
+        rv = aes_finish(aes, &plain);
+    aes_free(aes);
     if (rv != CKR_OK) {
         bytes_free(&plain);
         return rv == CKR_ENCRYPTED_DATA_INVALID     ? CKR_WRAPPED_KEY_INVALID

@@ -12,9 +12,4 @@ CHECKED CK_RV cipher_initial_block(const CK_MECHANISM *given, struct view *ret_b
 CHECKED CK_RV cipher_gcm_parameters(const CK_MECHANISM *given,
                                     struct cipher_parameters *parameters);
 
-/* A cipher with the value of a secret key, which is wiped. */
-CHECKED CK_RV cipher_new(enum cipher cipher, bool encrypt, struct key *key,
-                         const struct cipher_parameters *parameters,
-                         struct crypto_cipher **ret_cipher);
-
 #endif

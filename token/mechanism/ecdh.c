@@ -1,5 +1,6 @@
 #include "token/crypto/mac.h"
 #include "token/crypto/public.h"
+#include "token/key/make.h"
 #include "token/mechanism/family.h"
 
 #define SHARED_MAX_SIZE 4096
@@ -24,11 +25,13 @@ static CK_RV kdf_hash(const CK_ECDH1_DERIVE_PARAMS *params, enum hash *ret_hash)
     return CKR_OK;
 }
 
-static CK_RV read_parameter(const CK_MECHANISM *given, const CK_ECDH1_DERIVE_PARAMS **ret_params,
-                            enum hash *ret_hash)
+/* The other party's point is in the parameter, or (encapsulation) it must not be. */
+static CK_RV read_parameter(const CK_MECHANISM *given, bool with_point,
+                            const CK_ECDH1_DERIVE_PARAMS **ret_params, enum hash *ret_hash)
 {
     const CK_ECDH1_DERIVE_PARAMS *params = mechanism_parameter(given, sizeof(*params));
-    if (!params || !params->pPublicData || params->ulPublicDataLen > POINT_MAX_SIZE)
+    if (!params || with_point != (params->pPublicData != NULL) ||
+        (!with_point && params->ulPublicDataLen))
         return CKR_MECHANISM_PARAM_INVALID;
     CK_RV rv = kdf_hash(params, ret_hash);
     if (rv == CKR_OK)
@@ -36,12 +39,12 @@ static CK_RV read_parameter(const CK_MECHANISM *given, const CK_ECDH1_DERIVE_PAR
     return rv;
 }
 
-static CK_RV shared_secret(const CK_ECDH1_DERIVE_PARAMS *params, struct key *key,
-                           struct bytes *ret_secret)
+static CK_RV shared_secret(struct key *key, struct view other, struct bytes *ret_secret)
 {
     struct bytes point CLEANUP(bytes_free) = {0};
-    CK_RV rv = crypto_point_decode(key_public(key),
-                                   view_of(params->pPublicData, params->ulPublicDataLen), &point);
+    if (other.size > POINT_MAX_SIZE)
+        return CKR_MECHANISM_PARAM_INVALID;
+    CK_RV rv = crypto_point_decode(key_public(key), other, &point);
     return rv != CKR_OK ? rv : key_derive(key, bytes_view(&point), ret_secret);
 }
 
@@ -59,15 +62,11 @@ static CK_RV truncate_secret(struct bytes *secret, size_t size)
     return CKR_OK;
 }
 
-static CK_RV derive(const CK_MECHANISM *given, struct key *key, struct view salt UNUSED,
-                    size_t size, struct bytes *ret_secret)
+static CK_RV agree(const CK_ECDH1_DERIVE_PARAMS *params, enum hash hash, struct key *key,
+                   struct view other, size_t size, struct bytes *ret_secret)
 {
-    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
     struct bytes secret CLEANUP(bytes_free) = {0};
-    enum hash hash = HASH_NONE;
-    CK_RV rv = read_parameter(given, &params, &hash);
-    if (rv == CKR_OK)
-        rv = shared_secret(params, key, &secret);
+    CK_RV rv = shared_secret(key, other, &secret);
     if (rv != CKR_OK)
         return rv;
     if (hash != HASH_NONE)
@@ -83,14 +82,86 @@ static CK_RV derive(const CK_MECHANISM *given, struct key *key, struct view salt
     return CKR_OK;
 }
 
-static const struct family ecdh = {.derive = derive};
+static CK_RV derive(const CK_MECHANISM *given, struct key *key, struct view salt UNUSED,
+                    size_t size, struct bytes *ret_secret)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
+    enum hash hash = HASH_NONE;
+    CK_RV rv = read_parameter(given, true, &params, &hash);
+    return rv != CKR_OK
+               ? rv
+               : agree(params, hash, key, view_of(params->pPublicData, params->ulPublicDataLen),
+                       size, ret_secret);
+}
+
+/* The ciphertext is a point like the recipient's. */
+static CK_RV encapsulated_size(const CK_MECHANISM *given, const struct public_key *public_key,
+                               size_t *ret_size)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
+    enum hash hash = HASH_NONE;
+    CK_RV rv = read_parameter(given, false, &params, &hash);
+    if (rv == CKR_OK)
+        *ret_size = public_key->point.size;
+    return rv;
+}
+
+static CK_RV make_ephemeral(const struct public_key *public_key, struct key **ret_key)
+{
+    struct key_spec spec CLEANUP(key_spec_clear) = {.algorithm = public_key->algorithm};
+    CK_RV rv = bytes_copy(&spec.curve, bytes_view(&public_key->curve));
+    return rv != CKR_OK ? rv : key_generate_software(&spec, ret_key);
+}
+
+static CK_RV encapsulate(const CK_MECHANISM *given, const struct public_key *public_key,
+                         size_t size, struct bytes *ret_ciphertext, struct bytes *ret_secret)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
+    struct bytes ciphertext CLEANUP(bytes_free) = {0};
+    struct key *ephemeral = NULL;
+    enum hash hash = HASH_NONE;
+    CK_RV rv = read_parameter(given, false, &params, &hash);
+    if (rv == CKR_OK)
+        rv = make_ephemeral(public_key, &ephemeral);
+    if (rv == CKR_OK)
+        rv = bytes_copy(&ciphertext, bytes_view(&key_public(ephemeral)->point));
+    if (rv == CKR_OK)
+        rv = agree(params, hash, ephemeral, bytes_view(&public_key->point), size, ret_secret);
+    key_unref(ephemeral);
+    if (rv != CKR_OK)
+        return rv == CKR_MECHANISM_PARAM_INVALID && params ? CKR_PUBLIC_KEY_INVALID : rv;
+    *ret_ciphertext = ciphertext;
+    ciphertext = (struct bytes){0};
+    return CKR_OK;
+}
+
+static CK_RV decapsulate(const CK_MECHANISM *given, struct key *key, struct view ciphertext,
+                         size_t size, struct bytes *ret_secret)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = NULL;
+    enum hash hash = HASH_NONE;
+    CK_RV rv = read_parameter(given, false, &params, &hash);
+    if (rv != CKR_OK)
+        return rv;
+    rv = agree(params, hash, key, ciphertext, size, ret_secret);
+    return rv == CKR_MECHANISM_PARAM_INVALID ? CKR_WRAPPED_KEY_INVALID : rv;
+}
+
+static const struct family ecdh = {
+    .derive = derive,
+    .encapsulated_size = encapsulated_size,
+    .encapsulate = encapsulate,
+    .decapsulate = decapsulate,
+};
 
 /* The cofactor of every curve here that has one to multiply with is 1. */
 #define ROW(mechanism, other)                                                                      \
     {                                                                                              \
-        .type = mechanism, .flags = CKF_DERIVE | MECHANISM_CURVES, .algorithm = KEY_ALGORITHM_EC,  \
-        .other_key_type = other, .min_size = MECHANISM_MIN_CURVE_BITS,                             \
-        .max_size = MECHANISM_MAX_CURVE_BITS, .kind = SCHEME_ECDSA, .family = &ecdh                \
+        .type = mechanism,                                                                         \
+        .flags = CKF_DERIVE | CKF_ENCAPSULATE | CKF_DECAPSULATE | MECHANISM_CURVES,                \
+        .algorithm = KEY_ALGORITHM_EC, .other_key_type = other,                                    \
+        .min_size = MECHANISM_MIN_CURVE_BITS, .max_size = MECHANISM_MAX_CURVE_BITS,                \
+        .kind = SCHEME_ECDSA, .family = &ecdh                                                      \
     }
 
 static const struct mechanism rows[] = {

@@ -38,6 +38,14 @@ struct family {
     CK_RV(*derive)
     (const CK_MECHANISM *given, struct key *key, struct view salt, size_t size,
      struct bytes *ret_secret);
+    CK_RV(*encapsulated_size)
+    (const CK_MECHANISM *given, const struct public_key *public_key, size_t *ret_size);
+    CK_RV(*encapsulate)
+    (const CK_MECHANISM *given, const struct public_key *public_key, size_t size,
+     struct bytes *ret_ciphertext, struct bytes *ret_secret);
+    CK_RV(*decapsulate)
+    (const CK_MECHANISM *given, struct key *key, struct view ciphertext, size_t size,
+     struct bytes *ret_secret);
 };
 
 struct mechanism_rows {

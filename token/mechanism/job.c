@@ -54,9 +54,9 @@ void job_free(struct job *job)
     if (!job)
         return;
     crypto_digest_free(job->digest);
-    crypto_mac_free(job->mac);
-    crypto_cipher_free(job->cipher);
-    bytes_free(&job->input);
+    code_free(job->code);
+    aes_free(job->aes);
+    collected_free(&job->input);
     bytes_free(&job->label);
     public_key_clear(&job->public_key);
     key_unref(job->key);

@@ -1,4 +1,3 @@
-#include "token/key/make.h"
 #include "token/mechanism/running.h"
 
 #define CMAC_SIZE 16
@@ -27,18 +26,12 @@ static CK_RV read_size(struct job *job, const CK_MECHANISM *given)
 
 static CK_RV restart(struct job *job)
 {
-    struct bytes value CLEANUP(bytes_free) = {0};
-    struct crypto_mac *mac = NULL;
-    CK_RV rv = key_secret_value(job->key, &value);
-    if (rv == CKR_OK &&
-        (value.size < job->mechanism->min_size || value.size > job->mechanism->max_size))
-        rv = CKR_KEY_SIZE_RANGE;
-    if (rv == CKR_OK)
-        rv = crypto_mac_new(job->mechanism->hash, bytes_view(&value), &mac);
+    struct code *code = NULL;
+    CK_RV rv = code_new(job->mechanism, job->key, &code);
     if (rv != CKR_OK)
         return rv;
-    crypto_mac_free(job->mac);
-    job->mac = mac;
+    code_free(job->code);
+    job->code = code;
     return CKR_OK;
 }
 
@@ -52,13 +45,13 @@ static CK_RV begin(struct job *job, const CK_MECHANISM *given)
 
 static CK_RV update(struct job *job, struct view input, struct bytes *out UNUSED)
 {
-    return crypto_mac_update(job->mac, input);
+    return code_update(job->code, input);
 }
 
 static CK_RV finish(struct job *job, struct bytes *out)
 {
     struct bytes code CLEANUP(bytes_free) = {0};
-    CK_RV rv = crypto_mac_finish(job->mac, &code);
+    CK_RV rv = code_finish(job->code, &code);
     return rv != CKR_OK ? rv : bytes_append(out, view_of(code.data, job->mac_size), SIZE_MAX);
 }
 
@@ -76,7 +69,7 @@ static CK_RV verify(struct job *job, struct view signature)
     if (signature.size != job->mac_size)
         return CKR_SIGNATURE_LEN_RANGE;
     struct bytes code CLEANUP(bytes_free) = {0};
-    CK_RV rv = crypto_mac_finish(job->mac, &code);
+    CK_RV rv = code_finish(job->code, &code);
     if (rv != CKR_OK)
         return rv;
     return same(code.data, signature.data, signature.size) ? CKR_OK : CKR_SIGNATURE_INVALID;

@@ -49,3 +49,28 @@ CK_RV mechanism_derive(const CK_MECHANISM *given, struct key *key, size_t size,
 {
     return mechanism_derive_salted(given, key, (struct view){0}, size, ret_secret);
 }
+
+CK_RV mechanism_encapsulated_size(const CK_MECHANISM *given, const struct public_key *public_key,
+                                  size_t *ret_size)
+{
+    const struct family *family = NULL;
+    CK_RV rv = find(given, CKF_ENCAPSULATE, &family);
+    return rv != CKR_OK ? rv : family->encapsulated_size(given, public_key, ret_size);
+}
+
+CK_RV mechanism_encapsulate(const CK_MECHANISM *given, const struct public_key *public_key,
+                            size_t size, struct bytes *ret_ciphertext, struct bytes *ret_secret)
+{
+    const struct family *family = NULL;
+    CK_RV rv = find(given, CKF_ENCAPSULATE, &family);
+    return rv != CKR_OK ? rv
+                        : family->encapsulate(given, public_key, size, ret_ciphertext, ret_secret);
+}
+
+CK_RV mechanism_decapsulate(const CK_MECHANISM *given, struct key *key, struct view ciphertext,
+                            size_t size, struct bytes *ret_secret)
+{
+    const struct family *family = NULL;
+    CK_RV rv = find(given, CKF_DECAPSULATE, &family);
+    return rv != CKR_OK ? rv : family->decapsulate(given, key, ciphertext, size, ret_secret);
+}

@@ -28,6 +28,16 @@ CHECKED CK_RV mechanism_wrapped_size(const CK_MECHANISM *given, const struct pub
 CHECKED CK_RV mechanism_unwrap(const CK_MECHANISM *given, struct key *key, struct view wrapped,
                                struct bytes *ret_plain);
 
+/* C_WrapKeyAuthenticated and back (PKCS#11 3.2, 6.13.3), for mechanisms with
+ * CKF_MESSAGE_ENCRYPT; the IV and the tag are in the mechanism's parameter. Errors as
+ * above. The caller wipes what is unwrapped. */
+CHECKED CK_RV mechanism_wrap_authenticated(const CK_MECHANISM *given, struct key *key,
+                                           struct view associated, struct view plain,
+                                           struct bytes *ret_wrapped);
+CHECKED CK_RV mechanism_unwrap_authenticated(const CK_MECHANISM *given, struct key *key,
+                                             struct view associated, struct view wrapped,
+                                             struct bytes *ret_plain);
+
 /* Derives a secret of `size` bytes (0: what the mechanism gives by itself) from a
  * private key (ECDH) or a secret key (HKDF). The caller wipes the result. */
 CHECKED CK_RV mechanism_derive(const CK_MECHANISM *given, struct key *key, size_t size,
@@ -38,5 +48,16 @@ CHECKED CK_RV mechanism_derive(const CK_MECHANISM *given, struct key *key, size_
 CK_OBJECT_HANDLE mechanism_salt_key(const CK_MECHANISM *given);
 CHECKED CK_RV mechanism_derive_salted(const CK_MECHANISM *given, struct key *key, struct view salt,
                                       size_t size, struct bytes *ret_secret);
+
+/* Key encapsulation (PKCS#11 3.2, 5.18.8): a fresh secret of `size` bytes (0: as above)
+ * for the holder of the private key, and the ciphertext, of a size known before, that
+ * gives it to him. The caller wipes the secret. */
+CHECKED CK_RV mechanism_encapsulated_size(const CK_MECHANISM *given,
+                                          const struct public_key *public_key, size_t *ret_size);
+CHECKED CK_RV mechanism_encapsulate(const CK_MECHANISM *given, const struct public_key *public_key,
+                                    size_t size, struct bytes *ret_ciphertext,
+                                    struct bytes *ret_secret);
+CHECKED CK_RV mechanism_decapsulate(const CK_MECHANISM *given, struct key *key,
+                                    struct view ciphertext, size_t size, struct bytes *ret_secret);
 
 #endif

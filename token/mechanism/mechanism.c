@@ -94,9 +94,9 @@ static const struct {
 static const CK_FLAGS private_flags = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_DECRYPT | CKF_DERIVE;
 static const CK_FLAGS public_flags = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_ENCRYPT;
 
-/* An exported key is not for recovery: its objects say so. */
-static const CK_FLAGS directory_flags = CKF_WRAP | CKF_UNWRAP | CKF_GENERATE |
-                                        CKF_GENERATE_KEY_PAIR | CKF_SIGN_RECOVER |
+/* An exported key is neither for recovery nor for encapsulation: its objects say so. */
+static const CK_FLAGS directory_flags = CKF_ENCAPSULATE | CKF_DECAPSULATE | CKF_WRAP | CKF_UNWRAP |
+                                        CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_SIGN_RECOVER |
                                         CKF_VERIFY_RECOVER;
 
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *key,
@@ -117,6 +117,32 @@ CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct key *ke
             flags &= ~private_uses[i].flag;
     /* What says how, like CKF_EC_NAMEDCURVE, is nothing without an operation. */
     return flags & (private_flags | public_flags) ? flags : 0;
+}
+
+static bool is_hmac(const struct mechanism *mechanism)
+{
+    return mechanism->algorithm == KEY_ALGORITHM_SECRET && mechanism->hash != HASH_NONE;
+}
+
+enum hash mechanism_hash_of_key(CK_KEY_TYPE type)
+{
+    const struct mechanism *mechanism;
+    for (size_t i = 0; (mechanism = mechanism_at(i)); i++)
+        if (is_hmac(mechanism) && mechanism->other_key_type == type)
+            return mechanism->hash;
+    return HASH_NONE;
+}
+
+bool mechanism_keeps_value(const struct mechanism *mechanism)
+{
+    static const CK_MECHANISM_TYPE others[] = {
+        CKM_AES_ECB,  CKM_AES_CBC,          CKM_AES_CBC_PAD, CKM_AES_CTR,
+        CKM_AES_CMAC, CKM_AES_CMAC_GENERAL, CKM_AES_KEY_GEN, CKM_GENERIC_SECRET_KEY_GEN,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (others[i] == mechanism->type)
+            return true;
+    return is_hmac(mechanism);
 }
 
 enum hash mechanism_hash(CK_MECHANISM_TYPE type)

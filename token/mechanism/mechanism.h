@@ -50,6 +50,12 @@ bool mechanism_takes(const struct mechanism *mechanism, CK_KEY_TYPE type);
 /* True if the keys are secret keys, not key pairs. */
 bool mechanism_is_symmetric(const struct mechanism *mechanism);
 
+/* The hash that keys of this type are for (CKK_SHA256_HMAC and the like), else HASH_NONE. */
+enum hash mechanism_hash_of_key(CK_KEY_TYPE type);
+
+/* True if the row is done, or the key made, by keys that keep their value. */
+bool mechanism_keeps_value(const struct mechanism *mechanism);
+
 /* The hash of CKM_SHA256 and the like; HASH_NONE for any other mechanism. */
 enum hash mechanism_hash(CK_MECHANISM_TYPE type);
 

@@ -8,7 +8,9 @@
 #define OPERATIONS                                                                                 \
     (CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN | CKF_VERIFY | CKF_DERIVE |                 \
      CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER)
-#define MANAGEMENT (CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_WRAP | CKF_UNWRAP)
+#define MANAGEMENT                                                                                 \
+    (CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_WRAP | CKF_UNWRAP | CKF_ENCAPSULATE |              \
+     CKF_DECAPSULATE)
 #define MESSAGES                                                                                   \
     (CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY | CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT |           \
      CKF_MULTI_MESSAGE)
@@ -55,6 +57,7 @@ static void every_row_makes_sense(UNUSED void **state)
         assert_pair(row, CKF_ENCRYPT, CKF_DECRYPT);
         assert_pair(row, CKF_MESSAGE_ENCRYPT, CKF_MESSAGE_DECRYPT);
         assert_pair(row, CKF_WRAP, CKF_UNWRAP);
+        assert_pair(row, CKF_ENCAPSULATE, CKF_DECAPSULATE);
         assert_pair(row, CKF_MULTI_MESSAGE, MESSAGES & ~(CK_FLAGS)CKF_MULTI_MESSAGE);
     }
 }
@@ -81,6 +84,8 @@ static void every_row_has_what_its_flags_promise(UNUSED void **state)
         assert_int_equal((row->flags & CKF_DERIVE) != 0, family->derive != NULL);
         assert_true(!(row->flags & CKF_WRAP) ||
                     (family->wrap && family->unwrap && family->wrapped_size));
+        assert_true(!(row->flags & CKF_ENCAPSULATE) ||
+                    (family->encapsulate && family->encapsulated_size && family->decapsulate));
         if (family->parameters)
             assert_true(row->hash != HASH_NONE || family->input_limit);
         assert_true(!(row->flags & (CKF_ENCRYPT | CKF_DECRYPT)) || row->hash == HASH_NONE);

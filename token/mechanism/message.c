@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "token/mechanism/aes.h"
 #include "token/mechanism/cipher.h"
 #include "token/mechanism/family.h"
 #include "token/mechanism/gcm_iv.h"
@@ -11,7 +12,7 @@
 struct message {
     CK_FLAGS operation;
     struct key *key;
-    struct crypto_cipher *cipher;
+    struct aes *cipher;
     size_t tag_size;
     size_t collected;
     uint64_t made;
@@ -21,9 +22,9 @@ static CK_RV check_key(struct key *key)
 {
     static const uint8_t iv[12];
     const struct cipher_parameters parameters = {.iv = view_of(iv, sizeof(iv)), .tag_size = 16};
-    struct crypto_cipher *cipher = NULL;
-    CK_RV rv = cipher_new(CIPHER_AES_GCM, true, key, &parameters, &cipher);
-    crypto_cipher_free(cipher);
+    struct aes *cipher = NULL;
+    CK_RV rv = aes_new(CIPHER_AES_GCM, true, key, &parameters, &cipher);
+    aes_free(cipher);
     return rv;
 }
 
@@ -50,7 +51,7 @@ void message_free(struct message *message)
 {
     if (!message)
         return;
-    crypto_cipher_free(message->cipher);
+    aes_free(message->cipher);
     key_unref(message->key);
     free(message);
 }
@@ -62,7 +63,7 @@ bool message_is_begun(const struct message *message)
 
 void message_abandon(struct message *message)
 {
-    crypto_cipher_free(message->cipher);
+    aes_free(message->cipher);
     message->cipher = NULL;
     message->collected = 0;
 }
@@ -105,7 +106,7 @@ CK_RV message_begin(struct message *message, void *parameter, CK_ULONG parameter
         .tag_size = gcm->ulTagBits / 8,
     };
     bool encrypt = message->operation == CKF_MESSAGE_ENCRYPT;
-    rv = cipher_new(CIPHER_AES_GCM, encrypt, message->key, &parameters, &message->cipher);
+    rv = aes_new(CIPHER_AES_GCM, encrypt, message->key, &parameters, &message->cipher);
     if (rv != CKR_OK)
         return rv;
     message->tag_size = parameters.tag_size;
@@ -125,7 +126,7 @@ size_t message_output_size(const struct message *message, size_t input_size, boo
 
 CK_RV message_update(struct message *message, struct view input, struct bytes *out)
 {
-    CK_RV rv = crypto_cipher_update(message->cipher, input, out);
+    CK_RV rv = aes_update(message->cipher, input, out);
     if (rv == CKR_OK)
         message->collected += input.size;
     return rv;
@@ -134,7 +135,7 @@ CK_RV message_update(struct message *message, struct view input, struct bytes *o
 static CK_RV end_encryption(struct message *message, CK_GCM_MESSAGE_PARAMS *gcm)
 {
     struct bytes tag CLEANUP(bytes_free) = {0};
-    CK_RV rv = crypto_cipher_finish(message->cipher, &tag);
+    CK_RV rv = aes_finish(message->cipher, &tag);
     if (rv == CKR_OK && tag.size != gcm->ulTagBits / 8)
         rv = CKR_FUNCTION_FAILED;
     if (rv == CKR_OK)
@@ -145,9 +146,9 @@ static CK_RV end_encryption(struct message *message, CK_GCM_MESSAGE_PARAMS *gcm)
 static CK_RV end_decryption(struct message *message, const CK_GCM_MESSAGE_PARAMS *gcm,
                             struct bytes *out)
 {
-    CK_RV rv = crypto_cipher_update(message->cipher, view_of(gcm->pTag, gcm->ulTagBits / 8), out);
+    CK_RV rv = aes_update(message->cipher, view_of(gcm->pTag, gcm->ulTagBits / 8), out);
     if (rv == CKR_OK)
-        rv = crypto_cipher_finish(message->cipher, out);
+        rv = aes_finish(message->cipher, out);
     return rv == CKR_ENCRYPTED_DATA_INVALID ? CKR_AEAD_DECRYPT_FAILED : rv;
 }
 

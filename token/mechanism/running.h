@@ -2,14 +2,14 @@
 #ifndef SIGNET_MECHANISM_RUNNING_H
 #define SIGNET_MECHANISM_RUNNING_H
 
-#include "token/crypto/cipher.h"
 #include "token/crypto/digest.h"
-#include "token/crypto/mac.h"
+#include "token/mechanism/aes.h"
+#include "token/mechanism/code.h"
+#include "token/mechanism/collect.h"
 #include "token/mechanism/family.h"
 #include "token/mechanism/job.h"
 
-/* Each family uses what it needs. `input` may have more room than the input_size
- * bytes that were collected. */
+/* Each family uses what it needs. */
 struct job {
     const struct mechanism *mechanism;
     CK_FLAGS operation;
@@ -18,12 +18,11 @@ struct job {
     struct scheme scheme;
     struct bytes label; /* what scheme.label points to */
     struct crypto_digest *digest;
-    struct crypto_mac *mac;
-    struct crypto_cipher *cipher;
+    struct code *code;
+    struct aes *aes;
     size_t mac_size;
     uint64_t bytes_left; /* that the counter of AES-CTR allows */
-    struct bytes input;
-    size_t input_size;
+    struct collected input;
 };
 
 /* Operations of key pairs, by a family's parameters, input_limit and encode. */

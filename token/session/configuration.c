@@ -35,6 +35,7 @@ static const struct {
     {"so pin source", IN_BOTH},
     {"token directory", IN_SECTION},
     {"sealed keys", IN_SECTION},
+    {"secret keys", IN_SECTION},
     {"user tries", IN_SECTION},
     {"so tries", IN_SECTION},
     {"bus protection", IN_BOTH},

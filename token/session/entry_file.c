@@ -110,6 +110,8 @@ static CK_RV lacks(struct parsing *parsing, const char *what)
 static CK_RV set_certificate(struct entry_object *object, const struct certificate *certificate)
 {
     CK_RV rv = attributes_set(&object->attributes, CKA_VALUE, bytes_view(&certificate->der));
+    if (rv == CKR_OK && !attributes_has(&object->attributes, CKA_CERTIFICATE_TYPE))
+        rv = attributes_set_ulong(&object->attributes, CKA_CERTIFICATE_TYPE, CKC_X_509);
     return rv != CKR_OK ? rv : material_set_certificate(&object->attributes, certificate);
 }
 
@@ -146,6 +148,11 @@ static CK_RV take_material(struct parsing *parsing, struct entry_object *object)
 static CK_RV complete(struct parsing *parsing, struct entry_object *object)
 {
     struct attributes whole = {0};
+    struct view unique = attributes_value(&object->attributes, CKA_UNIQUE_ID);
+    if (entry_file_find(parsing->objects, unique) != object) {
+        reason_set(parsing->reason, "another object of this file has the same unique id");
+        return CKR_DATA_INVALID;
+    }
     CK_RV rv = schema_build(SCHEMA_OWN, NULL, 0, &object->attributes, &whole);
     if (rv == CKR_HOST_MEMORY)
         return rv;
@@ -157,6 +164,17 @@ static CK_RV complete(struct parsing *parsing, struct entry_object *object)
     attributes_clear(&object->attributes);
     object->attributes = whole;
     return CKR_OK;
+}
+
+/* What is encrypted may not turn into something that everybody is shown. */
+static CK_RV check_encrypted(struct parsing *parsing, const struct entry_object *object)
+{
+    if (!object->encrypted_value.size ||
+        (class_of(object) == CKO_DATA && attributes_bool(&object->attributes, CKA_PRIVATE, false)))
+        return CKR_OK;
+    reason_set(parsing->reason, "'" ENCRYPTED_LINE "' is for private data alone; 'private = true' "
+                                "was changed, or is missing");
+    return CKR_DATA_INVALID;
 }
 
 static CK_RV take_group(struct parsing *parsing, const struct entry_group *group)
@@ -183,7 +201,9 @@ static CK_RV take_group(struct parsing *parsing, const struct entry_group *group
         rv = bytes_copy(&object->pem, group->pem);
     if (rv == CKR_OK)
         rv = take_material(parsing, object);
-    return rv != CKR_OK ? rv : complete(parsing, object);
+    if (rv == CKR_OK)
+        rv = complete(parsing, object);
+    return rv != CKR_OK ? rv : check_encrypted(parsing, object);
 }
 
 static CK_RV take_token_id(const struct entry_group *header, struct parsing *parsing)

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "token/mechanism/manage.h"
-#include "token/mechanism/software.h"
 #include "token/object/material.h"
 #include "token/object/schema.h"
 #include "token/session/made.h"
@@ -64,21 +63,16 @@ CK_RV manage_generate(struct session *session, const CK_MECHANISM *mechanism,
                       const CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *ret_handle)
 {
     struct made made CLEANUP(made_clear) = {0};
-    struct key_spec spec CLEANUP(key_spec_clear) = {0};
     CK_KEY_TYPE type;
     CK_RV rv = check_mechanism(session->token, mechanism, CKF_GENERATE, &type);
     if (rv == CKR_OK)
         rv = build(session, CKO_SECRET_KEY, type, mechanism->mechanism,
                    (struct manage_template){template, count}, &made);
     if (rv == CKR_OK)
-        rv = material_spec(&made.attributes, &spec);
+        rv = material_spec(&made.attributes, &made.generate);
     if (rv == CKR_OK)
-        rv = mechanism_check_generation(mechanism, &spec);
+        rv = mechanism_check_generation(mechanism, &made.generate);
     if (rv == CKR_OK)
-        rv = bytes_alloc(&made.value, spec.bits / 8);
-    if (rv == CKR_OK)
-        rv = mechanism_random(made.value.data, made.value.size);
-    if (rv == CKR_OK)
-        rv = attributes_set_ulong(&made.attributes, CKA_VALUE_LEN, made.value.size);
+        rv = attributes_set_ulong(&made.attributes, CKA_VALUE_LEN, made.generate.bits / 8);
     return rv != CKR_OK ? rv : made_place(session, &made, 1, ret_handle);
 }

@@ -170,24 +170,46 @@ static CK_RV open_vault(struct token *token, enum vault_user user, struct view p
     return rv;
 }
 
-/* The pending seal has turned out to be the one that opens. */
-static void promote(struct token *token, enum vault_user user)
+static void use_pending(struct token_file *file, enum vault_user user)
+{
+    vault_seal_clear(&file->seals[user]);
+    file->seals[user] = file->pending[user];
+    file->pending[user] = (struct vault_seal){0};
+}
+
+/* With the directory's lock held: the pending seal is the seal from now on, if it still
+ * is the one that was found to open. */
+static CK_RV write_promoted(struct token *token, enum vault_user user, struct view opened)
 {
     struct token_file file = {0};
-    if (token_is_read_only(token) || writable_lock(token) != CKR_OK)
-        return;
+    writable_refresh(token);
+    const struct vault_seal *pending = &token->writable->file.pending[user];
+    if (!pending->present || !view_equal(bytes_view(&pending->sealed), opened))
+        return CKR_OK;
     CK_RV rv = token_file_copy(&file, &token->writable->file);
-    if (rv == CKR_OK && file.pending[user].present) {
-        vault_seal_clear(&file.seals[user]);
-        file.seals[user] = file.pending[user];
-        file.pending[user] = (struct vault_seal){0};
+    if (rv == CKR_OK) {
+        use_pending(&file, user);
         rv = writable_write_token_file(token, &file);
+    }
+    token_file_clear(&file);
+    return rv;
+}
+
+static void promote(struct token *token, enum vault_user user)
+{
+    struct bytes opened CLEANUP(bytes_free) = {0};
+    if (token_is_read_only(token))
+        return;
+    CK_RV rv = bytes_copy(&opened, bytes_view(&token->writable->file.pending[user].sealed));
+    if (rv == CKR_OK)
+        rv = writable_lock(token);
+    if (rv == CKR_OK) {
+        rv = write_promoted(token, user, bytes_view(&opened));
+        writable_release(token);
     }
     if (rv != CKR_OK)
         log_line(LOG_LEVEL_WARNING, "session", "%s: a change of PIN is still to be completed",
                  directory_path(token->writable->directory));
-    writable_release(token);
-    token_file_clear(&file);
 }
 
 CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin)
@@ -204,16 +226,21 @@ CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin)
     rv = open_vault(token, who, pin, &pending);
     if (rv == CKR_OK && pending)
         promote(token, who);
-    return rv;
+    /* It may have become another token just now. */
+    return rv == CKR_OK && !vault_is_open(token->writable->vault) ? (CK_RV)CKR_FUNCTION_FAILED : rv;
 }
 
 CK_RV life_check_pin(struct token *token, enum vault_user user, struct view pin)
 {
     bool pending = false;
     CK_RV rv = check_state(token, user);
-    if (rv != CKR_OK || token->writable->file.seals[user].open)
+    if (rv == CKR_OK && token->login != TOKEN_PUBLIC && !token->writable->file.seals[user].open)
+        rv = open_vault(token, user, pin, &pending);
+    if (token->login != TOKEN_PUBLIC)
         return rv;
-    return open_vault(token, user, pin, &pending);
+    /* Another process has initialised the token again: that ended the login. */
+    vault_close(token->writable->vault);
+    return CKR_USER_NOT_LOGGED_IN;
 }
 
 /* Making a token. */
@@ -373,12 +400,47 @@ static CK_RV replace_seal(struct token *token, enum vault_user user, struct view
     return rv;
 }
 
-static CK_RV change_pin(struct token *token, enum vault_user user, struct view pin)
+/* A change that was killed may have left two seals, of which nobody can tell here which
+ * one opens. The new one is made to, before what they have in the TPM is used again. */
+static CK_RV settle_pending(struct token *token, enum vault_user user)
+{
+    struct token_file file = {0};
+    const struct token_file *now = &token->writable->file;
+    if (!now->pending[user].present ||
+        vault_commit(token->writable->vault, user, &now->pending[user], &now->seals[user]) !=
+            CKR_OK)
+        return CKR_OK;
+    CK_RV rv = token_file_copy(&file, now);
+    if (rv == CKR_OK) {
+        use_pending(&file, user);
+        rv = writable_write_token_file(token, &file);
+    }
+    token_file_clear(&file);
+    return rv;
+}
+
+/* What gives the right to change it: the old PIN, or (NULL) that the SO is logged in. */
+static CK_RV permit(struct token *token, enum vault_user user, const struct view *old_pin)
+{
+    bool pending = false;
+    if (!old_pin)
+        return vault_is_open(token->writable->vault) ? settle_pending(token, user)
+                                                     : (CK_RV)CKR_USER_NOT_LOGGED_IN;
+    CK_RV rv = open_vault(token, user, *old_pin, &pending);
+    if (rv == CKR_OK && pending)
+        promote(token, user);
+    return rv;
+}
+
+static CK_RV change_pin(struct token *token, enum vault_user user, const struct view *old_pin,
+                        struct view pin)
 {
     uint8_t id[VAULT_TOKEN_SIZE];
     memcpy(id, token->writable->file.id, sizeof(id));
     if (pin.size > TOKEN_MAX_PIN_SIZE)
         return CKR_PIN_LEN_RANGE;
+    if (!pin.data)
+        return CKR_ARGUMENTS_BAD;
     if (token_is_read_only(token))
         return CKR_TOKEN_WRITE_PROTECTED;
     CK_RV rv = writable_lock(token);
@@ -386,8 +448,11 @@ static CK_RV change_pin(struct token *token, enum vault_user user, struct view p
         return rv;
     writable_refresh(token);
     bool same = memcmp(id, token->writable->file.id, sizeof(id)) == 0;
-    rv = same && vault_is_open(token->writable->vault) ? replace_seal(token, user, pin)
-                                                       : (CK_RV)CKR_USER_NOT_LOGGED_IN;
+    rv = token->writable->damaged ? CKR_DEVICE_ERROR : same ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+    if (rv == CKR_OK)
+        rv = permit(token, user, old_pin);
+    if (rv == CKR_OK)
+        rv = replace_seal(token, user, pin);
     writable_release(token);
     return rv;
 }
@@ -403,30 +468,21 @@ CK_RV life_init_pin(struct token *token, struct view pin)
                  directory_path(token->writable->directory));
         return CKR_FUNCTION_REJECTED;
     }
-    return change_pin(token, VAULT_USER, pin);
+    return change_pin(token, VAULT_USER, NULL, pin);
 }
 
 CK_RV life_set_pin(struct token *token, struct view old_pin, struct view new_pin)
 {
     enum vault_user user = token->login == TOKEN_SO ? VAULT_SO : VAULT_USER;
-    bool was_open = vault_is_open(token->writable->vault);
-    bool pending = false;
     if (old_pin.size > TOKEN_MAX_PIN_SIZE)
         return CKR_PIN_INCORRECT;
-    if (new_pin.size > TOKEN_MAX_PIN_SIZE)
-        return CKR_PIN_LEN_RANGE;
     CK_RV rv = check_state(token, user);
     if (rv == CKR_OK && token->writable->file.seals[user].open)
         return CKR_FUNCTION_REJECTED;
-    if (rv == CKR_OK && token_is_read_only(token))
-        return CKR_TOKEN_WRITE_PROTECTED;
     if (rv == CKR_OK)
-        rv = open_vault(token, user, old_pin, &pending);
-    if (rv == CKR_OK && pending)
-        promote(token, user);
-    if (rv == CKR_OK)
-        rv = change_pin(token, user, new_pin);
-    if (!was_open)
+        rv = change_pin(token, user, &old_pin, new_pin);
+    /* The old PIN was asked for, and is no login. */
+    if (token->login == TOKEN_PUBLIC)
         vault_close(token->writable->vault);
     return rv;
 }

@@ -6,6 +6,8 @@
 #include "token/mechanism/software.h"
 #include "token/object/material.h"
 #include "token/object/schema.h"
+#include "token/session/binding.h"
+#include "token/session/secret_place.h"
 #include "token/session/stored.h"
 #include "token/session/writable.h"
 
@@ -20,6 +22,16 @@ void made_clear(struct made *made)
     private_parts_clear(&made->parts);
     bytes_free(&made->value);
     key_spec_clear(&made->generate);
+}
+
+CK_RV made_take_wished_size(struct made *made, size_t *ret_size)
+{
+    CK_ULONG size = attributes_ulong(&made->attributes, CKA_VALUE_LEN, 0);
+    if (attributes_has(&made->attributes, CKA_VALUE_LEN) && (!size || size > MADE_MAX_SECRET))
+        return CKR_ATTRIBUTE_VALUE_INVALID;
+    attributes_remove(&made->attributes, CKA_VALUE_LEN);
+    *ret_size = size;
+    return CKR_OK;
 }
 
 enum schema_origin made_origin(const struct session *session, enum schema_origin origin)
@@ -72,52 +84,79 @@ static CK_RV choose_sealing(const struct token *token, const struct made *made,
     return CKR_OK;
 }
 
+/* A new key has the object's name. */
+static CK_RV bind_new(struct made *made, struct bytes *ret_unique)
+{
+    CK_RV rv = bytes_copy(&made->key_id, attributes_value(&made->attributes, CKA_UNIQUE_ID));
+    return rv != CKR_OK ? rv : binding_of(&made->attributes, bytes_view(&made->key_id), ret_unique);
+}
+
 static CK_RV make_token_private(struct token *token, struct made *made)
 {
     struct vault *vault = token->writable->vault;
+    struct bytes unique CLEANUP(bytes_free) = {0};
     enum key_sealing sealing;
     if (made->key && made->key_id.size)
-        return CKR_OK;
+        return binding_renew(vault, &made->attributes, bytes_view(&made->key_id), &made->key);
     CK_RV rv = choose_sealing(token, made, &sealing);
     if (rv == CKR_OK && made->key)
         rv = key_export_parts(made->key, &made->parts);
     if (rv == CKR_OK)
-        rv = bytes_copy(&made->key_id, attributes_value(&made->attributes, CKA_UNIQUE_ID));
+        rv = bind_new(made, &unique);
     if (rv != CKR_OK)
         return rv;
     key_unref(made->key);
     made->key = NULL;
     return made->generate.algorithm != KEY_ALGORITHM_NONE
-               ? key_generate(vault, &made->generate, bytes_view(&made->key_id), sealing,
-                              &made->key)
-               : key_import(vault, &made->parts, bytes_view(&made->key_id), sealing, &made->key);
+               ? key_generate(vault, &made->generate, bytes_view(&unique), sealing, &made->key)
+               : key_import(vault, &made->parts, bytes_view(&unique), sealing, &made->key);
+}
+
+/* A generated key's value, where no TPM makes it. */
+static CK_RV ensure_value(struct made *made)
+{
+    if (made->generate.algorithm == KEY_ALGORITHM_NONE || made->value.size)
+        return CKR_OK;
+    CK_RV rv = bytes_alloc(&made->value, made->generate.bits / 8);
+    return rv != CKR_OK ? rv : mechanism_random(made->value.data, made->value.size);
 }
 
 static CK_RV make_token_secret(struct token *token, struct made *made)
 {
+    struct vault *vault = token->writable->vault;
+    struct bytes unique CLEANUP(bytes_free) = {0};
     CK_RV rv = CKR_OK;
     if (made->key && made->key_id.size)
-        return CKR_OK;
-    if (made->key)
+        return binding_renew(vault, &made->attributes, bytes_view(&made->key_id), &made->key);
+    if (made->key && !made->value.size) /* a copy's value is there already */
         rv = key_secret_value(made->key, &made->value);
     if (rv == CKR_OK)
         rv = writable_unlock(token);
     if (rv == CKR_OK)
-        rv = bytes_copy(&made->key_id, attributes_value(&made->attributes, CKA_UNIQUE_ID));
+        rv = bind_new(made, &unique);
     if (rv != CKR_OK)
         return rv;
     key_unref(made->key);
     made->key = NULL;
-    return key_secret_in_vault(token->writable->vault, bytes_view(&made->value),
-                               bytes_view(&made->key_id), &made->key);
+    if (secret_place_is_tpm(token, &made->attributes)) {
+        rv = secret_place_in_tpm(vault, made, bytes_view(&unique));
+        if (rv != CKR_FUNCTION_NOT_SUPPORTED)
+            return rv;
+    }
+    rv = ensure_value(made);
+    return rv != CKR_OK ? rv
+                        : key_secret_in_vault(vault, bytes_view(&made->value), bytes_view(&unique),
+                                              &made->key);
 }
 
 static CK_RV make_session_key(struct made *made)
 {
     if (made->key)
         return CKR_OK;
-    if (class_of(made) == CKO_SECRET_KEY)
-        return key_secret_new(bytes_view(&made->value), &made->key);
+    if (class_of(made) == CKO_SECRET_KEY) {
+        CK_RV rv = ensure_value(made);
+        return rv != CKR_OK ? rv : key_secret_new(bytes_view(&made->value), &made->key);
+    }
     return made->generate.algorithm != KEY_ALGORITHM_NONE
                ? key_generate_software(&made->generate, &made->key)
                : key_import_software(&made->parts, &made->key);

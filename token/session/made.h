@@ -26,6 +26,10 @@ struct made {
  * CKR_ATTRIBUTE_VALUE_INVALID for a length that the key type has not. */
 CHECKED CK_RV made_take_secret(struct made *made);
 
+/* Takes CKA_VALUE_LEN, a wish where a mechanism gives the value, out of the attributes;
+ * 0: none. CKR_ATTRIBUTE_VALUE_INVALID. */
+CHECKED CK_RV made_take_wished_size(struct made *made, size_t *ret_size);
+
 /* Wipes and frees the contents; zeroed is fine. */
 void made_clear(struct made *made);
 

@@ -34,6 +34,24 @@ CK_RV token_mechanism_list(const struct token *token, CK_MECHANISM_TYPE *list, C
     return CKR_OK;
 }
 
+/* Of secret keys, what the chip was seen to have when it was asked for one. */
+static bool chip_has_secret(const struct token *token, const struct mechanism *mechanism)
+{
+    bool aes = mechanism->algorithm == KEY_ALGORITHM_AES;
+    enum hash hash = mechanism->hash == HASH_NONE && !aes ? HASH_SHA256 : mechanism->hash;
+    return token->writable && token->writable->secrets_in_tpm && mechanism_keeps_value(mechanism) &&
+           key_secret_known_in_tpm(token->writable->vault, hash);
+}
+
+static bool chip_has(const struct token *token, const struct mechanism *mechanism, CK_FLAGS flags)
+{
+    if (token_place(token) != KEY_IN_DEVICE)
+        return false;
+    return mechanism_is_symmetric(mechanism)
+               ? chip_has_secret(token, mechanism)
+               : flags & (CKF_SIGN | CKF_DECRYPT | CKF_DERIVE | CKF_GENERATE_KEY_PAIR);
+}
+
 CK_RV token_mechanism_info(const struct token *token, CK_MECHANISM_TYPE type,
                            CK_MECHANISM_INFO *info)
 {
@@ -43,12 +61,10 @@ CK_RV token_mechanism_info(const struct token *token, CK_MECHANISM_TYPE type,
         return CKR_MECHANISM_INVALID;
     if (!info)
         return CKR_ARGUMENTS_BAD;
-    bool chip = token_place(token) == KEY_IN_DEVICE && !mechanism_is_symmetric(mechanism) &&
-                flags & (CKF_SIGN | CKF_DECRYPT | CKF_DERIVE | CKF_GENERATE_KEY_PAIR);
     *info = (CK_MECHANISM_INFO){
         .ulMinKeySize = mechanism->min_size,
         .ulMaxKeySize = mechanism->max_size,
-        .flags = flags | (chip ? CKF_HW : 0),
+        .flags = flags | (chip_has(token, mechanism, flags) ? CKF_HW : 0),
     };
     return CKR_OK;
 }

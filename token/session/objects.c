@@ -109,7 +109,7 @@ static CK_RV copy_key(struct session *session, struct object *from, struct made 
         return rv;
     made->key = key_ref(key);
     stored_remove_secrets(&made->attributes);
-    if (class == CKO_SECRET_KEY)
+    if (class == CKO_SECRET_KEY && !key_keeps_value(key))
         rv = key_secret_value(key, &made->value);
     return rv != CKR_OK ? rv : bytes_copy(&made->key_id, bytes_view(&from->key_id));
 }

@@ -8,6 +8,9 @@
 #include "token/session/output.h"
 #include "token/session/running.h"
 
+/* Beyond that of any key that there is a mechanism for. */
+#define SIGNATURE_MAX_SIZE 65536
+
 /* What each kind needs: the flag in the mechanism's row, what a job of it does, and the
  * half of its key pair with its permission. */
 static const struct {
@@ -21,6 +24,7 @@ static const struct {
     [OPERATION_DIGEST] = {CKF_DIGEST, CKF_DIGEST, KEY_HALF_PUBLIC, 0},
     [OPERATION_SIGN] = {CKF_SIGN, CKF_SIGN, KEY_HALF_PRIVATE, CKA_SIGN},
     [OPERATION_VERIFY] = {CKF_VERIFY, CKF_VERIFY, KEY_HALF_PUBLIC, CKA_VERIFY},
+    [OPERATION_VERIFY_SIGNATURE] = {CKF_VERIFY, CKF_VERIFY, KEY_HALF_PUBLIC, CKA_VERIFY},
     [OPERATION_SIGN_RECOVER] = {CKF_SIGN_RECOVER, CKF_SIGN_RECOVER, KEY_HALF_PRIVATE,
                                 CKA_SIGN_RECOVER},
     [OPERATION_VERIFY_RECOVER] = {CKF_VERIFY_RECOVER, CKF_VERIFY_RECOVER, KEY_HALF_PUBLIC,
@@ -42,6 +46,7 @@ static void operation_free(struct operation *operation)
     message_free(operation->message);
     bytes_free(&operation->result);
     bytes_free(&operation->input);
+    bytes_free(&operation->signature);
     free(operation);
 }
 
@@ -287,30 +292,65 @@ CK_RV operation_finish(struct session *session, enum operation_kind kind, CK_BYT
     return rv != CKR_OK ? operation_ended(session, kind, rv) : give(session, kind, out, out_size);
 }
 
-static CK_RV verify_end(struct session *session, struct view signature)
+static CK_RV verify_end(struct session *session, enum operation_kind kind, struct view signature)
 {
-    struct operation *operation = session->operations[OPERATION_VERIFY];
+    struct operation *operation = session->operations[kind];
     CK_RV rv =
         operation_can_read(signature) ? job_verify(operation->job, signature) : CKR_ARGUMENTS_BAD;
-    return operation_ended(session, OPERATION_VERIFY, rv);
+    return operation_ended(session, kind, rv);
+}
+
+static CK_RV verify_once(struct session *session, enum operation_kind kind, struct view in,
+                         struct view signature)
+{
+    if (session->operations[kind]->fed)
+        return CKR_OPERATION_ACTIVE;
+    CK_RV rv = operation_update(session, kind, in);
+    return rv != CKR_OK ? rv : verify_end(session, kind, signature);
 }
 
 CK_RV operation_verify(struct session *session, struct view in, struct view signature)
 {
-    const struct operation *operation = session->operations[OPERATION_VERIFY];
-    if (!operation)
+    if (!operation_is_active(session, OPERATION_VERIFY))
         return CKR_OPERATION_NOT_INITIALIZED;
-    if (operation->fed)
-        return CKR_OPERATION_ACTIVE;
-    CK_RV rv = operation_update(session, OPERATION_VERIFY, in);
-    return rv != CKR_OK ? rv : verify_end(session, signature);
+    return verify_once(session, OPERATION_VERIFY, in, signature);
 }
 
 CK_RV operation_verify_finish(struct session *session, struct view signature)
 {
     if (!operation_is_active(session, OPERATION_VERIFY))
         return CKR_OPERATION_NOT_INITIALIZED;
-    return verify_end(session, signature);
+    return verify_end(session, OPERATION_VERIFY, signature);
+}
+
+CK_RV operation_begin_verify_signature(struct session *session, const CK_MECHANISM *mechanism,
+                                       CK_OBJECT_HANDLE key, struct view signature)
+{
+    if (mechanism && !operation_can_read(signature))
+        return CKR_ARGUMENTS_BAD;
+    if (mechanism && signature.size > SIGNATURE_MAX_SIZE)
+        return CKR_SIGNATURE_LEN_RANGE;
+    CK_RV rv = operation_begin(session, OPERATION_VERIFY_SIGNATURE, mechanism, key);
+    if (rv != CKR_OK || !mechanism)
+        return rv;
+    rv = bytes_copy(&session->operations[OPERATION_VERIFY_SIGNATURE]->signature, signature);
+    return rv == CKR_OK ? rv : operation_ended(session, OPERATION_VERIFY_SIGNATURE, rv);
+}
+
+CK_RV operation_verify_signature(struct session *session, struct view in)
+{
+    const struct operation *operation = session->operations[OPERATION_VERIFY_SIGNATURE];
+    return operation ? verify_once(session, OPERATION_VERIFY_SIGNATURE, in,
+                                   bytes_view(&operation->signature))
+                     : CKR_OPERATION_NOT_INITIALIZED;
+}
+
+CK_RV operation_verify_signature_finish(struct session *session)
+{
+    const struct operation *operation = session->operations[OPERATION_VERIFY_SIGNATURE];
+    return operation
+               ? verify_end(session, OPERATION_VERIFY_SIGNATURE, bytes_view(&operation->signature))
+               : CKR_OPERATION_NOT_INITIALIZED;
 }
 
 CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE handle)
@@ -326,7 +366,7 @@ CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE handle)
     if (rv == CKR_OK)
         rv = key_use_key(session->token, object, &key);
     if (rv == CKR_OK)
-        rv = key_secret_value(key, &value);
+        rv = key_keeps_value(key) ? CKR_KEY_INDIGESTIBLE : key_secret_value(key, &value);
     key_unref(key);
     if (rv != CKR_OK)
         return operation_ended(session, OPERATION_DIGEST, rv);

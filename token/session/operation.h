@@ -32,6 +32,18 @@ CHECKED CK_RV operation_finish(struct session *session, enum operation_kind kind
 CHECKED CK_RV operation_verify(struct session *session, struct view in, struct view signature);
 CHECKED CK_RV operation_verify_finish(struct session *session, struct view signature);
 
+/* C_VerifySignatureInit, which keeps the signature; its CKA_VERIFY and CKF_VERIFY are those
+ * of OPERATION_VERIFY, beside which it may run. A NULL mechanism ends it, as above.
+ * CKR_SIGNATURE_LEN_RANGE for one longer than any can be. */
+CHECKED CK_RV operation_begin_verify_signature(struct session *session,
+                                               const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key,
+                                               struct view signature);
+
+/* C_VerifySignature and C_VerifySignatureFinal: always end it. Between them
+ * operation_update. */
+CHECKED CK_RV operation_verify_signature(struct session *session, struct view in);
+CHECKED CK_RV operation_verify_signature_finish(struct session *session);
+
 /* C_DigestKey: the value of a secret key. */
 CHECKED CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE key);
 

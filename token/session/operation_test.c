@@ -286,6 +286,68 @@ static void a_verification_always_ends(UNUSED void **state)
     }
 }
 
+static CK_RV begin_verify_signature(const char *signature, size_t size)
+{
+    const CK_MECHANISM mechanism = {CKM_ECDSA_SHA256, NULL, 0};
+    return operation_begin_verify_signature(ec.session, &mechanism,
+                                            find_class(ec.token, CKO_PUBLIC_KEY),
+                                            (struct view){(const uint8_t *)signature, size});
+}
+
+static void a_signature_given_first_is_kept_and_compared(UNUSED void **state)
+{
+    char signature[64];
+    CK_ULONG size = sizeof(signature);
+    assert_ok(begin(&ec, OPERATION_SIGN, CKM_ECDSA_SHA256));
+    assert_ok(operation_once(ec.session, OPERATION_SIGN, view_string("text"), (CK_BYTE *)signature,
+                             &size));
+    static const struct {
+        const char *text;
+        size_t size;
+        CK_RV rv;
+    } rows[] = {{"text", 64, CKR_OK},
+                {"other", 64, CKR_SIGNATURE_INVALID},
+                {"text", 63, CKR_SIGNATURE_LEN_RANGE},
+                {"text", 0, CKR_SIGNATURE_LEN_RANGE}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char own[64];
+        memcpy(own, signature, sizeof(own));
+        assert_ok(begin_verify_signature(own, rows[i].size));
+        memset(own, 0, sizeof(own));
+        assert_rv(operation_verify_signature(ec.session, view_string(rows[i].text)), rows[i].rv);
+        assert_false(operation_is_active(ec.session, OPERATION_VERIFY_SIGNATURE));
+        assert_ok(begin_verify_signature(signature, rows[i].size));
+        for (const char *text = rows[i].text; *text; text++)
+            assert_ok(operation_update(ec.session, OPERATION_VERIFY_SIGNATURE, view_of(text, 1)));
+        assert_rv(operation_verify_signature(ec.session, view_string("")), CKR_OPERATION_ACTIVE);
+        assert_rv(operation_verify_signature_finish(ec.session), rows[i].rv);
+        assert_false(operation_is_active(ec.session, OPERATION_VERIFY_SIGNATURE));
+    }
+}
+
+static void a_signature_given_first_is_checked_and_can_be_dropped(UNUSED void **state)
+{
+    static const char signature[64];
+    assert_rv(operation_verify_signature(ec.session, view_string("x")),
+              CKR_OPERATION_NOT_INITIALIZED);
+    assert_rv(operation_verify_signature_finish(ec.session), CKR_OPERATION_NOT_INITIALIZED);
+    assert_rv(begin_verify_signature(NULL, 64), CKR_ARGUMENTS_BAD);
+    assert_rv(begin_verify_signature(signature, 1 << 20), CKR_SIGNATURE_LEN_RANGE);
+    assert_false(operation_is_active(ec.session, OPERATION_VERIFY_SIGNATURE));
+    assert_ok(begin_verify_signature(signature, sizeof(signature)));
+    assert_rv(begin_verify_signature(signature, sizeof(signature)), CKR_OPERATION_ACTIVE);
+    assert_false(operation_is_active(ec.session, OPERATION_VERIFY));
+    assert_ok(operation_begin_verify_signature(ec.session, NULL, 0, (struct view){0}));
+    assert_false(operation_is_active(ec.session, OPERATION_VERIFY_SIGNATURE));
+    assert_rv(operation_begin_verify_signature(ec.session, NULL, 0, (struct view){0}),
+              CKR_ARGUMENTS_BAD);
+    assert_ok(begin_verify_signature(signature, sizeof(signature)));
+    operation_cancel_flagged(ec.session, CKF_SIGN);
+    assert_true(operation_is_active(ec.session, OPERATION_VERIFY_SIGNATURE));
+    operation_cancel_flagged(ec.session, CKF_VERIFY);
+    assert_false(operation_is_active(ec.session, OPERATION_VERIFY_SIGNATURE));
+}
+
 static void only_secret_keys_can_be_digested(UNUSED void **state)
 {
     assert_ok(begin(&ec, OPERATION_DIGEST, CKM_SHA256));
@@ -311,6 +373,8 @@ int main(void)
         cmocka_unit_test(data_too_long_ends_it_too),
         cmocka_unit_test(key_and_mechanism_must_fit),
         cmocka_unit_test(a_verification_always_ends),
+        cmocka_unit_test(a_signature_given_first_is_kept_and_compared),
+        cmocka_unit_test(a_signature_given_first_is_checked_and_can_be_dropped),
         cmocka_unit_test(only_secret_keys_can_be_digested),
     };
     return cmocka_run_group_tests(tests, begin_group, end_group);

@@ -172,6 +172,8 @@ static CK_RV replace_objects(struct token *token, struct record *record,
     for (; made < count && rv == CKR_OK; made++) {
         struct object *same =
             find_by_unique(record, attributes_value(&contents[made], CKA_UNIQUE_ID));
+        if (same && is_among(objects, made, same))
+            same = NULL;
         objects[made] = same;
         rv = same ? update_object(token, same, &contents[made])
                   : add_object(token, record, &contents[made], &objects[made]);
@@ -342,6 +344,7 @@ static void refresh_file(struct token *token, const struct directory_file *file)
     if (rv != CKR_OK)
         contents_clear(&contents);
     rv = writable_apply(token, file->name, file->version, contents.objects, contents.count);
+    writable->stale |= rv != CKR_OK;
     if (rv != CKR_OK)
         log_line(LOG_LEVEL_ERROR, "session", "%s/%s: no memory for its objects",
                  directory_path(writable->directory), file->name);
@@ -376,7 +379,7 @@ void records_refresh(struct token *token)
         bool known = at < writable->record_count && order == 0;
         if (!known || writable->records[at]->version != file->version)
             refresh_file(token, file);
-        at++;
+        at += at < writable->record_count && strcmp(writable->records[at]->name, file->name) == 0;
     }
     while (at < writable->record_count)
         drop_record(token, at);

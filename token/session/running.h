@@ -8,7 +8,8 @@
 
 /* Has a job, or, to encrypt and decrypt messages, a message. `result` is kept when it
  * did not fit the caller's buffer, so that the key is not asked twice, and with it the
- * `input` that it answers. `fed` tells that C_XUpdate was called, or a message begun. */
+ * `input` that it answers. `fed` tells that C_XUpdate was called, or a message begun. `signature`
+ * is that of C_VerifySignatureInit. */
 struct operation {
     struct job *job;
     struct message *message;
@@ -19,6 +20,7 @@ struct operation {
     bool waits_for_login;
     struct bytes result;
     struct bytes input;
+    struct bytes signature;
 };
 
 /* Cancels the operation and answers `rv`. */

@@ -204,8 +204,12 @@ static CK_RV read_settings(const struct configuration *configuration,
     CK_RV rv = section_read_protection(configuration, section, &settings->protection, reason);
     if (rv == CKR_OK)
         rv = section_read_choice(section, "pin", "none", "required", &settings->pinless, reason);
+    settings->pin_required = config_find(section, "pin") && !settings->pinless;
     if (rv == CKR_OK)
         rv = section_read_choice(section, "sealed keys", "yes", "no", &sealing, reason);
+    if (rv == CKR_OK)
+        rv = section_read_choice(section, "secret keys", "tpm", "software",
+                                 &settings->secrets_in_tpm, reason);
     if (rv == CKR_OK)
         rv = section_read_number(section, "user tries", 1, 255, WRITABLE_DEFAULT_TRIES,
                                  &settings->try_limit[VAULT_USER], reason);

@@ -108,6 +108,7 @@ static void a_wrong_section_is_left_out_and_told(UNUSED void **state)
         {"token directory = here\nlabel = x", "the label is given when the token is initialised"},
         {"token directory = here\npin = 1234", "neither 'none' nor 'required'"},
         {"token directory = here\nsealed keys = maybe", "neither 'yes' nor 'no'"},
+        {"token directory = here\nsecret keys = chip", "neither 'tpm' nor 'software'"},
         {"token directory = here\nuser tries = 0", "not a number from 1 to 255"},
         {"token directory = here\nso tries = 256", "not a number from 1 to 255"},
         {"token directory = here\nuser tries = 5x", "not a number from 1 to 255"},

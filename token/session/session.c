@@ -150,6 +150,7 @@ void module_info(const struct module *module, CK_INFO *ret_info)
     const struct config_section *global = &module->configuration.config.sections[0];
     const char *manufacturer = config_value(global, "manufacturer id");
     const char *description = config_value(global, "library description");
+    /* The version of the default interface, which clients cast by this one. */
     *ret_info = (CK_INFO){
         .cryptokiVersion = {.major = 3, .minor = 0},
         .libraryVersion = version_library(),

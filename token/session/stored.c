@@ -7,6 +7,7 @@
 #include "token/base/log.h"
 #include "token/mechanism/software.h"
 #include "token/object/schema.h"
+#include "token/session/binding.h"
 #include "token/session/writable.h"
 
 #define VALUE_PURPOSE "data"
@@ -37,6 +38,10 @@ static CK_RV begin(struct token *token)
     if (rv != CKR_OK)
         return rv;
     writable_load(token);
+    if (token_is_read_only(token)) {
+        writable_release(token);
+        return CKR_TOKEN_WRITE_PROTECTED;
+    }
     if (!writable_is_initialised(writable) || memcmp(id, writable->file.id, sizeof(id)) != 0) {
         writable_release(token);
         log_line(LOG_LEVEL_ERROR, "session",
@@ -84,7 +89,8 @@ CK_RV stored_decrypt_value(struct token *token, struct entry_object *object)
     struct bytes value CLEANUP(bytes_free) = {0};
     if (!object->encrypted_value.size)
         return CKR_OK;
-    CK_RV rv = writable_unlock(token);
+    /* It would be written back in the clear. */
+    CK_RV rv = is_encrypted(&object->attributes) ? writable_unlock(token) : CKR_DEVICE_ERROR;
     if (rv == CKR_OK)
         rv = vault_decrypt(token->writable->vault, VALUE_PURPOSE, bytes_view(&object->key_id),
                            bytes_view(&object->encrypted_value), &value);
@@ -135,9 +141,11 @@ static CK_RV write_entry(struct token *token, const char *name, struct entry_obj
     CK_RV rv = entry_file_write(objects, &text);
     if (rv == CKR_OK)
         rv = directory_write(token->writable->directory, name, bytes_view(&text), &reason);
-    if (rv != CKR_OK)
-        return writable_fail(token, rv, &reason);
-    return apply(token, name, objects);
+    if (rv == CKR_OK)
+        rv = apply(token, name, objects);
+    /* The file may be another all the same. */
+    token->writable->stale |= rv != CKR_OK;
+    return writable_fail(token, rv, &reason);
 }
 
 /* What a person sees in the directory: the kind, and the beginning of the unique id. */
@@ -203,6 +211,7 @@ static CK_RV change(struct token *token, CK_OBJECT_HANDLE handle, const CK_ATTRI
                     CK_ULONG count)
 {
     struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
+    struct attributes before CLEANUP(attributes_clear) = {0};
     struct object *object = NULL;
     struct entry_object *entry = NULL;
     CK_RV rv = look_up(token, handle, &contents, &object, &entry);
@@ -211,8 +220,13 @@ static CK_RV change(struct token *token, CK_OBJECT_HANDLE handle, const CK_ATTRI
     if (rv == CKR_OK)
         rv = stored_decrypt_value(token, entry);
     if (rv == CKR_OK)
+        rv = attributes_copy(&before, &entry->attributes);
+    if (rv == CKR_OK)
         rv = schema_change(&entry->attributes, template, count,
                            token->login == TOKEN_SO ? SCHEMA_SET | SCHEMA_BY_SO : SCHEMA_SET);
+    if (rv == CKR_OK)
+        rv = binding_renew_pem(token->writable->vault, &before, &entry->attributes,
+                               bytes_view(&entry->key_id), &entry->pem);
     const struct record *record = object ? object->home : NULL;
     if (rv != CKR_OK || !record)
         return rv;
@@ -240,6 +254,7 @@ static CK_RV take_out(struct token *token, const char *name, struct entry_object
         CK_RV rv = directory_remove(token->writable->directory, name, &reason);
         if (rv == CKR_OK)
             writable_forget(token, name);
+        token->writable->stale |= rv != CKR_OK;
         return writable_fail(token, rv, &reason);
     }
     entry_object_clear(entry);

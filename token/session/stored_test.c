@@ -66,7 +66,7 @@ static void what_another_process_removed_is_gone(UNUSED void **state)
 static void private_data_is_encrypted_and_comes_back(UNUSED void **state)
 {
     static char changed[] = "another secret value";
-    char path[PATH_MAX];
+    char path[PATH_SIZE];
     struct parts parts = begin("");
     CK_OBJECT_HANDLE data = make_data(&parts, "d", "the secret value", true);
     CK_ATTRIBUTE template = {CKA_VALUE, changed, strlen(changed)};
@@ -92,14 +92,14 @@ static void private_data_is_encrypted_and_comes_back(UNUSED void **state)
 /* A person may put the groups of several files into one. */
 static void merge(const char *from, const char *into)
 {
-    char command[3 * PATH_MAX + 64];
+    char command[2 * PATH_SIZE + 256];
     snprintf(command, sizeof(command), "sed 1,2d '%s' >> '%s' && rm '%s'", from, into, from);
     run(command);
 }
 
 static void a_change_leaves_the_private_values_beside_it_alone(UNUSED void **state)
 {
-    char paths[2][PATH_MAX];
+    char paths[2][PATH_SIZE];
     struct parts parts = begin("");
     CK_OBJECT_HANDLE secret = make_data(&parts, "secret", "hidden", true);
     CK_OBJECT_HANDLE public = make_data(&parts, "public", "shown", false);
@@ -143,8 +143,8 @@ static void the_largest_private_value_can_be_read_back(UNUSED void **state)
 
 static void openssl_reads_the_half_of_a_pair_that_is_left(UNUSED void **state)
 {
-    char path[PATH_MAX];
-    char command[2 * PATH_MAX + 256];
+    char path[PATH_SIZE];
+    char command[2 * PATH_SIZE + 256];
     struct parts parts = begin("");
     CK_OBJECT_HANDLE public_key, private_key;
     generate(&parts, &public_key, &private_key);
@@ -168,7 +168,7 @@ static void openssl_reads_the_half_of_a_pair_that_is_left(UNUSED void **state)
 static void two_pairs_in_one_file_stay_apart(UNUSED void **state)
 {
     static const CK_ATTRIBUTE_TYPE point = CKA_EC_POINT;
-    char paths[2][PATH_MAX], points[2][4096];
+    char paths[2][PATH_SIZE], points[2][4096];
     CK_OBJECT_HANDLE public_key[2], private_key[2];
     struct parts parts = begin("");
     for (size_t i = 0; i < 2; i++) {
@@ -190,7 +190,7 @@ static void two_pairs_in_one_file_stay_apart(UNUSED void **state)
 /* A private value that its file does not give. */
 static CK_OBJECT_HANDLE make_damaged(struct parts *parts)
 {
-    char path[PATH_MAX], command[2 * PATH_MAX + 256];
+    char path[PATH_SIZE], command[2 * PATH_SIZE + 256];
     CK_OBJECT_HANDLE data = make_data(parts, "damaged", "v", true);
     file_of(parts, data, path);
     snprintf(command, sizeof(command),

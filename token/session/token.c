@@ -10,6 +10,7 @@
 #include "token/object/build.h"
 #include "token/object/finder.h"
 #include "token/object/material.h"
+#include "token/session/binding.h"
 #include "token/session/exported.h"
 #include "token/session/life.h"
 #include "token/session/section.h"
@@ -69,7 +70,7 @@ void token_unlist_object(struct token *token, struct object *object)
 }
 
 /* Handles only grow, so the array is sorted by them. */
-static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE handle)
+static size_t place_of(const struct token *token, CK_OBJECT_HANDLE handle)
 {
     size_t low = 0;
     size_t high = token->object_count;
@@ -80,8 +81,14 @@ static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE ha
         else
             high = middle;
     }
-    bool found = low < token->object_count && token->objects[low]->handle == handle;
-    return found ? token->objects[low] : NULL;
+    return low;
+}
+
+static struct object *find_object(const struct token *token, CK_OBJECT_HANDLE handle)
+{
+    size_t at = place_of(token, handle);
+    bool found = at < token->object_count && token->objects[at]->handle == handle;
+    return found ? token->objects[at] : NULL;
 }
 
 static bool is_hidden(const struct token *token, const struct object *object)
@@ -108,16 +115,14 @@ bool token_object_is_hidden(const struct token *token, CK_OBJECT_HANDLE handle)
 
 void token_remove_object(struct token *token, struct object *object)
 {
-    for (size_t i = 0; i < token->object_count; i++) {
-        if (token->objects[i] != object)
-            continue;
-        token_unlist_object(token, object);
-        memmove(&token->objects[i], &token->objects[i + 1],
-                (token->object_count - i - 1) * sizeof(struct object *));
-        token->object_count--;
-        object_free(object);
+    size_t at = place_of(token, object->handle);
+    if (at == token->object_count || token->objects[at] != object)
         return;
-    }
+    token_unlist_object(token, object);
+    memmove(&token->objects[at], &token->objects[at + 1],
+            (token->object_count - at - 1) * sizeof(struct object *));
+    token->object_count--;
+    object_free(object);
 }
 
 void token_remove_stored_objects(struct token *token)
@@ -193,15 +198,19 @@ void token_free(struct token *token)
 static CK_RV read_key(struct token *token, struct object *object)
 {
     struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
+    struct bytes unique CLEANUP(bytes_free) = {0};
     struct entry_object *entry = NULL;
     struct reason reason = {0}, named = {0};
     const struct record *record = object->home;
     CK_RV rv = writable_read(token, object, &contents, &entry);
     if (rv == CKR_OBJECT_HANDLE_INVALID)
         return CKR_KEY_HANDLE_INVALID;
+    /* What this object is known to allow counts, wherever that was read. */
+    if (rv == CKR_OK)
+        rv = binding_of(&object->attributes, bytes_view(&entry->key_id), &unique);
     if (rv == CKR_OK)
         rv = key_read(token->writable->vault, contents.own ? KEY_OF_TOKEN : KEY_DROPPED_IN,
-                      bytes_view(&entry->pem), bytes_view(&entry->key_id), &object->key, &reason);
+                      bytes_view(&entry->pem), bytes_view(&unique), &object->key, &reason);
     if (rv == CKR_OK)
         rv = bytes_copy(&object->key_id, bytes_view(&entry->key_id));
     if (rv == CKR_HOST_MEMORY || rv == CKR_OK)
@@ -282,6 +291,12 @@ CK_RV token_reveal(struct token *token, struct object *object)
     if (rv != CKR_OK)
         stored_conceal(token, object);
     return rv != CKR_OK ? rv : listed;
+}
+
+void token_look(struct token *token)
+{
+    if (token->writable)
+        writable_refresh(token);
 }
 
 bool token_needs_login(const struct token *token)
@@ -397,12 +412,23 @@ static CK_VERSION tpm_version(const struct token *token)
                                                  : (CK_VERSION){0};
 }
 
+/* The TPM's own, as far as it fits into PKCS#11's two bytes; otherwise the module's. */
+static CK_VERSION firmware_version(const struct token *token)
+{
+    unsigned major = 0, minor = 0;
+    if (!token->writable ||
+        sscanf(token->writable->file.tpm.firmware, "%5u.%5u", &major, &minor) != 2 || major > 255 ||
+        minor > 255)
+        return version_library();
+    return (CK_VERSION){.major = (CK_BYTE)major, .minor = (CK_BYTE)minor};
+}
+
 void token_slot_info(const struct token *token, CK_SLOT_INFO *ret_info)
 {
     *ret_info = (CK_SLOT_INFO){
         .flags = CKF_TOKEN_PRESENT | (token_place(token) == KEY_IN_DEVICE ? CKF_HW_SLOT : 0),
         .hardwareVersion = tpm_version(token),
-        .firmwareVersion = version_library(),
+        .firmwareVersion = firmware_version(token),
     };
     token_fill_field(ret_info->slotDescription, sizeof(ret_info->slotDescription),
                      view_string(token->description));
@@ -434,7 +460,7 @@ void token_info(struct token *token, CK_TOKEN_INFO *ret_info)
         .ulTotalPrivateMemory = CK_UNAVAILABLE_INFORMATION,
         .ulFreePrivateMemory = CK_UNAVAILABLE_INFORMATION,
         .hardwareVersion = tpm_version(token),
-        .firmwareVersion = version_library(),
+        .firmwareVersion = firmware_version(token),
     };
     token_fill_field(ret_info->label, sizeof(ret_info->label), bytes_view(&token->label));
     token_fill_field(ret_info->manufacturerID, sizeof(ret_info->manufacturerID),

@@ -58,6 +58,10 @@ void token_info(struct token *token, CK_TOKEN_INFO *ret_info);
  * character, then blanks; such fields are not terminated. */
 void token_fill_field(unsigned char *field, size_t room, struct view text);
 
+/* Looks whether somebody else has changed what the token is, before a session begins. No
+ * TPM command. */
+void token_look(struct token *token);
+
 bool token_needs_login(const struct token *token);
 bool token_is_read_only(const struct token *token);
 

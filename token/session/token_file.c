@@ -224,6 +224,8 @@ static CK_RV take_gates(const struct entry_group *group, struct vault_seal *seal
         rv = take_number(group, "counter", UINT64_MAX, &seal->counter, reason);
     if (rv == CKR_OK)
         rv = take_number(group, "tries", 255, &tries, reason);
+    if (rv == CKR_OK && !tries)
+        rv = wrong(group, "tries", reason);
     seal->gated = true;
     seal->pin_index = (uint32_t)pin_index;
     seal->counter_index = (uint32_t)counter_index;
@@ -231,11 +233,12 @@ static CK_RV take_gates(const struct entry_group *group, struct vault_seal *seal
     return rv;
 }
 
-static CK_RV take_seal(const struct entry_group *group, struct vault_seal *seal,
+/* may_be_open: nobody's PIN opens it; the SO always has one. */
+static CK_RV take_seal(const struct entry_group *group, struct vault_seal *seal, bool may_be_open,
                        struct reason *reason)
 {
     struct view pin = entry_value(group, "pin");
-    seal->open = view_equal(pin, view_string("none"));
+    seal->open = may_be_open && view_equal(pin, view_string("none"));
     if (seal->present || (!seal->open && !view_equal(pin, view_string("required"))))
         return wrong(group, "pin", reason);
     seal->present = true;
@@ -287,14 +290,16 @@ static CK_RV take_group(const struct entry_group *group, struct token_file *file
                         struct reason *reason)
 {
     if (view_equal(group->kind, view_string("token"))) {
+        if (*has_token)
+            return wrong(group, "[token]", reason);
         *has_token = true;
         return take_token(group, file, reason);
     }
     for (enum vault_user user = 0; user < VAULT_USERS; user++) {
         if (view_equal(group->kind, view_string(user_groups[user])))
-            return take_seal(group, &file->seals[user], reason);
+            return take_seal(group, &file->seals[user], user == VAULT_USER, reason);
         if (view_equal(group->kind, view_string(pending_groups[user])))
-            return take_seal(group, &file->pending[user], reason);
+            return take_seal(group, &file->pending[user], false, reason);
     }
     reason->line = group->line;
     reason_set(reason, "[%.*s] does not belong into a token file", (int)group->kind.size,

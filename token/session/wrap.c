@@ -7,15 +7,16 @@
 #include "token/session/made.h"
 #include "token/session/manage.h"
 #include "token/session/mechanisms.h"
+#include "token/session/output.h"
 
 /* Public keys wrap and private ones unwrap, secret ones do both. */
-static CK_RV find_wrapper(struct session *session, const CK_MECHANISM *mechanism,
+static CK_RV find_wrapper(struct session *session, const CK_MECHANISM *mechanism, CK_FLAGS flag,
                           CK_OBJECT_HANDLE handle, CK_ATTRIBUTE_TYPE permission,
                           struct object **ret_object)
 {
     const struct mechanism *row = mechanism_find(mechanism->mechanism);
     bool wraps = permission == CKA_WRAP;
-    if (!(token_mechanism_flags(session->token, row) & (wraps ? CKF_WRAP : CKF_UNWRAP)))
+    if (!(token_mechanism_flags(session->token, row) & flag))
         return CKR_MECHANISM_INVALID;
     if (mechanism->ulParameterLen && !mechanism->pParameter)
         return CKR_MECHANISM_PARAM_INVALID;
@@ -78,7 +79,7 @@ CK_RV manage_wrap(struct session *session, const CK_MECHANISM *mechanism, CK_OBJ
     struct object *wrapper = NULL;
     struct bytes plain CLEANUP(bytes_free) = {0};
     struct bytes wrapped CLEANUP(bytes_free) = {0};
-    CK_RV rv = find_wrapper(session, mechanism, wrapping, CKA_WRAP, &wrapper);
+    CK_RV rv = find_wrapper(session, mechanism, CKF_WRAP, wrapping, CKA_WRAP, &wrapper);
     if (rv == CKR_OK)
         rv = read_target(session, key, wrapper, &plain);
     if (rv == CKR_OK)
@@ -95,15 +96,24 @@ CK_RV manage_wrap(struct session *session, const CK_MECHANISM *mechanism, CK_OBJ
     return CKR_OK;
 }
 
-/* CKA_VALUE_LEN is a wish here; the module's own word for it comes later. */
-static CK_RV take_wished_size(struct attributes *attributes, size_t *ret_size)
+/* The length is that of the key; asking for it makes no IV. */
+CK_RV manage_wrap_authenticated(struct session *session, const CK_MECHANISM *mechanism,
+                                CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE target,
+                                struct view associated, CK_BYTE *out, CK_ULONG *out_size)
 {
-    CK_ULONG size = attributes_ulong(attributes, CKA_VALUE_LEN, 0);
-    if (attributes_has(attributes, CKA_VALUE_LEN) && (!size || size > MADE_MAX_SECRET))
-        return CKR_ATTRIBUTE_VALUE_INVALID;
-    attributes_remove(attributes, CKA_VALUE_LEN);
-    *ret_size = size;
-    return CKR_OK;
+    struct object *wrapper = NULL;
+    struct bytes plain CLEANUP(bytes_free) = {0};
+    struct bytes wrapped CLEANUP(bytes_free) = {0};
+    struct key *key = NULL;
+    CK_RV rv = find_wrapper(session, mechanism, CKF_MESSAGE_ENCRYPT, wrapping, CKA_WRAP, &wrapper);
+    if (rv == CKR_OK)
+        rv = read_target(session, target, wrapper, &plain);
+    if (rv == CKR_OK)
+        rv = token_key(session->token, wrapper, &key);
+    if (rv != CKR_OK || output_tells(plain.size, true, out, out_size, &rv))
+        return rv;
+    rv = mechanism_wrap_authenticated(mechanism, key, associated, bytes_view(&plain), &wrapped);
+    return rv != CKR_OK ? rv : output_give(bytes_view(&wrapped), out, out_size);
 }
 
 static CK_RV take_unwrapped(struct made *made, struct bytes *plain)
@@ -116,7 +126,7 @@ static CK_RV take_unwrapped(struct made *made, struct bytes *plain)
     }
     if (class != CKO_SECRET_KEY)
         return CKR_TEMPLATE_INCONSISTENT;
-    CK_RV rv = take_wished_size(&made->attributes, &size);
+    CK_RV rv = made_take_wished_size(made, &size);
     if (rv == CKR_OK && size && size != plain->size)
         rv = CKR_WRAPPED_KEY_LEN_RANGE;
     if (rv == CKR_OK)
@@ -146,15 +156,22 @@ static CK_RV check_type(const struct made *made)
     return CKR_TEMPLATE_INCONSISTENT;
 }
 
-CK_RV manage_unwrap(struct session *session, const CK_MECHANISM *mechanism,
-                    CK_OBJECT_HANDLE unwrapping, struct view wrapped,
+/* A wrapped key, with its associated data (NULL: wrapped without authentication). */
+struct wrapped {
+    struct view bytes;
+    const struct view *associated;
+};
+
+static CK_RV unwrap(struct session *session, const CK_MECHANISM *mechanism,
+                    CK_OBJECT_HANDLE unwrapping, struct wrapped wrapped,
                     struct manage_template template, CK_OBJECT_HANDLE *ret_handle)
 {
+    CK_FLAGS flag = wrapped.associated ? CKF_MESSAGE_DECRYPT : CKF_UNWRAP;
     struct made made CLEANUP(made_clear) = {0};
     struct bytes plain CLEANUP(bytes_free) = {0};
     struct object *unwrapper = NULL;
     struct key *key = NULL;
-    CK_RV rv = find_wrapper(session, mechanism, unwrapping, CKA_UNWRAP, &unwrapper);
+    CK_RV rv = find_wrapper(session, mechanism, flag, unwrapping, CKA_UNWRAP, &unwrapper);
     if (rv == CKR_OK)
         rv = schema_build(SCHEMA_UNWRAP, template.attributes, template.count, NULL,
                           &made.attributes);
@@ -165,12 +182,31 @@ CK_RV manage_unwrap(struct session *session, const CK_MECHANISM *mechanism,
     if (rv == CKR_OK)
         rv = token_key(session->token, unwrapper, &key);
     if (rv == CKR_OK)
-        rv = mechanism_unwrap(mechanism, key, wrapped, &plain);
+        rv = wrapped.associated ? mechanism_unwrap_authenticated(
+                                      mechanism, key, *wrapped.associated, wrapped.bytes, &plain)
+                                : mechanism_unwrap(mechanism, key, wrapped.bytes, &plain);
     if (rv == CKR_OK)
         rv = take_unwrapped(&made, &plain);
     if (rv == CKR_OK)
         rv = check_type(&made);
     return rv != CKR_OK ? rv : made_place(session, &made, 1, ret_handle);
+}
+
+CK_RV manage_unwrap(struct session *session, const CK_MECHANISM *mechanism,
+                    CK_OBJECT_HANDLE unwrapping, struct view wrapped,
+                    struct manage_template template, CK_OBJECT_HANDLE *ret_handle)
+{
+    return unwrap(session, mechanism, unwrapping, (struct wrapped){wrapped, NULL}, template,
+                  ret_handle);
+}
+
+CK_RV manage_unwrap_authenticated(struct session *session, const CK_MECHANISM *mechanism,
+                                  CK_OBJECT_HANDLE unwrapping, struct view wrapped,
+                                  struct manage_template template, struct view associated,
+                                  CK_OBJECT_HANDLE *ret_handle)
+{
+    return unwrap(session, mechanism, unwrapping, (struct wrapped){wrapped, &associated}, template,
+                  ret_handle);
 }
 
 /* HKDF may take its salt from a key. */
@@ -245,7 +281,7 @@ CK_RV manage_derive(struct session *session, const CK_MECHANISM *mechanism, CK_O
     if (rv == CKR_OK)
         rv = made_check_place(session, &made.attributes);
     if (rv == CKR_OK)
-        rv = take_wished_size(&made.attributes, &size);
+        rv = made_take_wished_size(&made, &size);
     if (rv == CKR_OK)
         rv = find_salt(session, mechanism, &salt);
     if (rv == CKR_OK)

@@ -14,7 +14,9 @@ CK_RV writable_open(const struct writable_settings *settings, struct writable **
     if (!writable)
         return CKR_HOST_MEMORY;
     writable->pinless = settings->pinless;
+    writable->pin_required = settings->pin_required;
     writable->sealing = settings->sealing;
+    writable->secrets_in_tpm = settings->secrets_in_tpm;
     memcpy(writable->try_limit, settings->try_limit, sizeof(writable->try_limit));
     CK_RV rv = directory_new(settings->path, &writable->directory);
     if (rv == CKR_OK)
@@ -109,8 +111,9 @@ static CK_RV take_file(struct token *token, struct token_file *file)
     bool same = writable->known && writable->file.initialised == file->initialised &&
                 memcmp(writable->file.id, file->id, sizeof(file->id)) == 0;
     if (!same) {
+        if (token->login != TOKEN_PUBLIC && token_logout(token) != CKR_OK)
+            token->login = TOKEN_PUBLIC;
         vault_close(writable->vault);
-        token->login = TOKEN_PUBLIC;
         records_forget(token);
         writable->stale = true;
     }
@@ -123,7 +126,7 @@ static CK_RV take_file(struct token *token, struct token_file *file)
     pin_source_forget(&token->pin_source);
     pin_source_forget(&token->so_pin_source);
     CK_RV rv = bytes_copy(&token->label, bytes_view(&writable->file.label));
-    if (rv == CKR_OK && !token->serial_given)
+    if (rv == CKR_OK && !token->serial_given && writable->file.initialised)
         rv = token_set_serial(token, view_of(writable->file.id, sizeof(writable->file.id)));
     return rv != CKR_OK ? rv : writable_tell_vault(writable);
 }
@@ -134,6 +137,17 @@ static CK_RV no_file(struct token *token)
     CK_RV rv = take_file(token, &none);
     token->writable->known = false;
     return rv;
+}
+
+/* Who can write the file can put a token without PIN in its place. */
+static CK_RV check_pin(const struct writable *writable, const struct token_file *file,
+                       struct reason *reason)
+{
+    if (!writable->pin_required || !file->seals[VAULT_USER].open)
+        return CKR_OK;
+    reason_set(reason, "it says 'pin = none', but the configuration 'pin = required': this is not "
+                       "the token that is meant");
+    return CKR_DATA_INVALID;
 }
 
 CK_RV writable_read_token_file(struct token *token)
@@ -148,12 +162,15 @@ CK_RV writable_read_token_file(struct token *token)
         return no_file(token);
     if (rv == CKR_OK)
         rv = token_file_parse(bytes_view(&text), &file, &reason);
+    if (rv == CKR_OK)
+        rv = check_pin(writable, &file, &reason);
     if (rv == CKR_OK) {
         problems_remove(&token->problems, TOKEN_FILE_NAME);
         rv = take_file(token, &file);
         token_file_clear(&file);
         return rv;
     }
+    token_file_clear(&file);
     problems_add(&token->problems, TOKEN_FILE_NAME, &reason);
     if (!writable->damaged)
         log_line(LOG_LEVEL_ERROR, "session",
@@ -181,7 +198,8 @@ CK_RV writable_write_token_file(struct token *token, const struct token_file *fi
         rv = take_file(token, &copy);
     token_file_clear(&copy);
     const struct directory_file *now = directory_find(writable->directory, TOKEN_FILE_NAME);
-    writable->file_version = now ? now->version : 0;
+    if (rv == CKR_OK)
+        writable->file_version = now ? now->version : 0;
     return rv;
 }
 
@@ -238,9 +256,12 @@ void writable_refresh(struct token *token)
         log_line(LOG_LEVEL_ERROR, "session", "%s", reason.text);
         problems_add(&token->problems, NULL, &reason);
     }
-    if (rv != CKR_OK || !changed)
+    if (rv != CKR_OK)
         return;
+    /* A write that failed may have changed it, too. */
     refresh_token_file(token);
+    if (!changed)
+        return;
     refresh_tries(writable);
     writable->stale = true;
 }
@@ -254,17 +275,24 @@ void writable_load(struct token *token)
     records_refresh(token);
 }
 
+static void free_name(char **name)
+{
+    free(*name);
+}
+
 void writable_remove_entries(struct token *token, const uint8_t id[VAULT_TOKEN_SIZE])
 {
     struct writable *writable = token->writable;
     for (size_t i = directory_count(writable->directory); i > 0; i--) {
         struct bytes text CLEANUP(bytes_free) = {0};
         struct file_stamp stamp;
-        const char *name = directory_at(writable->directory, i - 1)->name;
-        if (directory_read(writable->directory, name, &text, &stamp, NULL) != CKR_OK ||
+        struct reason reason = {0};
+        /* The list's own name goes with the file. */
+        char *name CLEANUP(free_name) = strdup(directory_at(writable->directory, i - 1)->name);
+        if (!name || strcmp(name, TOKEN_FILE_NAME) == 0 ||
+            directory_read(writable->directory, name, &text, &stamp, NULL) != CKR_OK ||
             !entry_file_belongs(bytes_view(&text), id))
             continue;
-        struct reason reason = {0};
         if (directory_remove(writable->directory, name, &reason) != CKR_OK)
             log_line(LOG_LEVEL_WARNING, "session", "%s", reason.text);
     }

@@ -33,7 +33,9 @@ struct writable {
     unsigned locked; /* how often writable_lock is to be undone */
     bool stale;      /* the records are behind the directory's list */
     bool pinless;
+    bool pin_required; /* said so: a token without a PIN is not the one that is meant */
     enum key_sealing sealing;
+    bool secrets_in_tpm; /* where it can have them */
     uint32_t try_limit[VAULT_USERS];
     struct record **records; /* in the order of their names */
     size_t record_count;
@@ -46,7 +48,9 @@ struct writable_settings {
     const char *tpm;
     enum key_protection protection;
     bool pinless;
+    bool pin_required;
     enum key_sealing sealing;
+    bool secrets_in_tpm;
     uint32_t try_limit[VAULT_USERS];
 };
 

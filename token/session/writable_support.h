@@ -215,13 +215,15 @@ static UNUSED void assert_logged(const char *expected)
     bytes_free(&logged);
 }
 
+#define PATH_SIZE 128
+
 /* The file that an object is in. */
-static UNUSED void file_of(struct parts *parts, CK_OBJECT_HANDLE handle, char path[PATH_MAX])
+static UNUSED void file_of(struct parts *parts, CK_OBJECT_HANDLE handle, char path[PATH_SIZE])
 {
     const struct object *object = token_object(parts->token, handle);
     assert_non_null(object);
     const struct record *record = object->home;
-    snprintf(path, PATH_MAX, "work/%s", record->name);
+    snprintf(path, PATH_SIZE, "work/%s", record->name);
 }
 
 /* Has the token's id in hexadecimal. */

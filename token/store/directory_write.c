@@ -61,6 +61,8 @@ static CK_RV sync_names(const struct hold *hold, const char *name, struct reason
 {
     if (hold->directory->disk->sync(hold->parent) == 0 || errno == EINVAL || errno == ENOTSUP)
         return CKR_OK;
+    /* The caller takes it for not done: it learns of it as of somebody else's change. */
+    hold->directory->listing.changed = true;
     return directory_failed(hold->directory, name, UNSURE, errno, reason);
 }
 

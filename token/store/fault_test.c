@@ -125,7 +125,9 @@ static void fail_deed(const struct deed *deed, int error, int operation, bool *r
         if (done)
             assert_contains(reason.text, "is changed, but may not outlast a power failure");
     }
-    refresh(directory);
+    bool changed = refresh(directory);
+    if (rv != CKR_OK && done)
+        assert_true(changed);
     assert_int_equal(directory_find(directory, "a") != NULL,
                      (done ? deed->after : deed->before) != NULL);
     assert_works(directory);

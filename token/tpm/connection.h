@@ -14,6 +14,19 @@
 
 struct tpm_key;
 
+/* What a TPM has for secret keys, if it was asked on this connection. modes: how many of
+ * AES are usable; hashes: a bit for each enum hash. */
+struct tpm_secret_abilities {
+    bool asked;
+    unsigned connection;
+    bool hmac;
+    bool hmac_sequence;
+    bool cipher;
+    bool cipher2;
+    unsigned modes;
+    unsigned hashes;
+};
+
 struct tpm {
     struct tpm *next;
     atomic_uint references; /* keys of several tokens, each under its own lock */
@@ -29,6 +42,9 @@ struct tpm {
     bool no_persistent_parent;                /* the usual handle was looked at and is no use */
     uint8_t standard_root[TPM_NAME_MAX_SIZE]; /* Name of the root made last; size 0: none yet */
     size_t standard_root_size;
+    struct tpm_secret_abilities secret_abilities;
+    atomic_uint known_secrets; /* a bit for each enum hash of HMAC; HASH_NONE: AES */
+    bool no_encrypt_decrypt2;  /* it was tried: only the older command is there */
 };
 
 /* Takes the lock and connects if need be; on failure (logged) the lock is not

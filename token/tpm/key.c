@@ -45,6 +45,10 @@ static CK_RV decode_blobs(struct tpm_key *key, const struct tpm_key_source *sour
         reason_set(reason, "the TPM key's private area is malformed");
         return CKR_DATA_INVALID;
     }
+    if (tpm_public_secret(&key->public.publicArea, &key->public_key)) {
+        key->abilities = (struct tpm_key_abilities){0};
+        return CKR_OK;
+    }
     key->abilities = tpm_public_abilities(&key->public.publicArea);
     return tpm_public_key(&key->public.publicArea, &key->public_key, reason);
 }

@@ -122,12 +122,17 @@ static TSS2_RC explain_refusal(const struct tpm_key *key, TSS2_RC rc)
     if (!tpm_error_lacks(rc))
         return rc;
     bool rsa = key->public.publicArea.type == TPM2_ALG_RSA;
-    log_line(LOG_LEVEL_ERROR, "tpm",
-             "TPM2_Load: this TPM has no keys of this kind (0x%x): %s %u. Make a key that it "
-             "has, P-256 or RSA 2048 as a rule",
-             rc, rsa ? "RSA with bits:" : "the curve",
-             rsa ? key->public.publicArea.parameters.rsaDetail.keyBits
-                 : key->public.publicArea.parameters.eccDetail.curveID);
+    bool asymmetric = rsa || key->public.publicArea.type == TPM2_ALG_ECC;
+    if (asymmetric)
+        log_line(LOG_LEVEL_ERROR, "tpm",
+                 "TPM2_Load: this TPM has no keys of this kind (0x%x): %s %u. Make a key that it "
+                 "has, P-256 or RSA 2048 as a rule",
+                 rc, rsa ? "RSA with bits:" : "the curve",
+                 rsa ? key->public.publicArea.parameters.rsaDetail.keyBits
+                     : key->public.publicArea.parameters.eccDetail.curveID);
+    else
+        log_line(LOG_LEVEL_ERROR, "tpm",
+                 "TPM2_Load: this TPM has no secret keys of this kind (0x%x)", (unsigned)rc);
     return TPM_RC_TOLD(CKR_DEVICE_ERROR);
 }
 

@@ -7,10 +7,8 @@
 #include "token/tpm/protection.h"
 #include "token/tpm/public.h"
 
-/* The session argument of the next command: never a password where a protected
- * session was asked for. */
-static TSS2_RC authorise(struct tpm *tpm, const struct tpm_target *target, bool encrypt_response,
-                         ESYS_TR *ret_session)
+TSS2_RC tpm_target_session(struct tpm *tpm, const struct tpm_target *target, bool encrypt_response,
+                           ESYS_TR *ret_session)
 {
     *ret_session = target->session ? tpm->session : ESYS_TR_PASSWORD;
     return target->session ? protection_use(tpm, encrypt_response) : TSS2_RC_SUCCESS;
@@ -29,7 +27,7 @@ static TSS2_RC check_auth(struct tpm *tpm, const struct tpm_target *target, UNUS
         return rc;
     *ret_command = "TPM2_PolicySecret (login)";
     ESYS_TR how = ESYS_TR_NONE;
-    rc = authorise(tpm, target, false, &how);
+    rc = tpm_target_session(tpm, target, false, &how);
     tpm->unproven_sent = true;
     if (rc == TSS2_RC_SUCCESS)
         rc = Esys_PolicySecret(tpm->esys, target->key, session, how, ESYS_TR_NONE, ESYS_TR_NONE,
@@ -57,7 +55,7 @@ static TSS2_RC sign(struct tpm *tpm, const struct tpm_target *target, void *requ
     struct sign_request *sign_request = request;
     *ret_command = "TPM2_Sign";
     ESYS_TR how = ESYS_TR_NONE;
-    TSS2_RC rc = authorise(tpm, target, false, &how);
+    TSS2_RC rc = tpm_target_session(tpm, target, false, &how);
     return rc != TSS2_RC_SUCCESS
                ? rc
                : Esys_Sign(tpm->esys, target->key, how, ESYS_TR_NONE, ESYS_TR_NONE,
@@ -149,7 +147,7 @@ static TSS2_RC decrypt(struct tpm *tpm, const struct tpm_target *target, void *r
     struct decrypt_request *decrypt_request = request;
     *ret_command = "TPM2_RSA_Decrypt";
     ESYS_TR how = ESYS_TR_NONE;
-    TSS2_RC rc = authorise(tpm, target, true, &how);
+    TSS2_RC rc = tpm_target_session(tpm, target, true, &how);
     if (rc == TSS2_RC_SUCCESS)
         rc = Esys_RSA_Decrypt(tpm->esys, target->key, how, ESYS_TR_NONE, ESYS_TR_NONE,
                               &decrypt_request->cipher, &decrypt_request->scheme, NULL,
@@ -200,7 +198,7 @@ static TSS2_RC derive(struct tpm *tpm, const struct tpm_target *target, void *re
     struct derive_request *derive_request = request;
     *ret_command = "TPM2_ECDH_ZGen";
     ESYS_TR how = ESYS_TR_NONE;
-    TSS2_RC rc = authorise(tpm, target, true, &how);
+    TSS2_RC rc = tpm_target_session(tpm, target, true, &how);
     return rc != TSS2_RC_SUCCESS
                ? rc
                : Esys_ECDH_ZGen(tpm->esys, target->key, how, ESYS_TR_NONE, ESYS_TR_NONE,

@@ -17,6 +17,11 @@ struct tpm_target {
 typedef TSS2_RC (*tpm_operation)(struct tpm *tpm, const struct tpm_target *target, void *request,
                                  const char **ret_command);
 
+/* The session argument of the next command: never a password where a protected
+ * session was asked for. */
+TSS2_RC tpm_target_session(struct tpm *tpm, const struct tpm_target *target, bool encrypt_response,
+                           ESYS_TR *ret_session);
+
 /* Loads the key and runs the operation on it, as tpm_run does. */
 CHECKED CK_RV tpm_key_run(struct tpm_key *key, struct view auth, tpm_operation operation,
                           void *request);

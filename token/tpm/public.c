@@ -147,6 +147,26 @@ CK_RV tpm_public_key(const TPMT_PUBLIC *area, struct public_key *ret_key, struct
     return CKR_OK;
 }
 
+bool tpm_public_secret(const TPMT_PUBLIC *area, struct public_key *ret_key)
+{
+    const TPMT_SYM_DEF_OBJECT *cipher = &area->parameters.symDetail.sym;
+    TPMA_OBJECT uses = area->objectAttributes &
+                       (TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_DECRYPT);
+    if (uses != (TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_DECRYPT))
+        return false;
+    if (area->type == TPM2_ALG_KEYEDHASH &&
+        area->parameters.keyedHashDetail.scheme.scheme == TPM2_ALG_NULL) {
+        ret_key->algorithm = KEY_ALGORITHM_SECRET;
+        return true;
+    }
+    if (area->type != TPM2_ALG_SYMCIPHER || cipher->algorithm != TPM2_ALG_AES ||
+        cipher->mode.aes != TPM2_ALG_NULL)
+        return false;
+    ret_key->algorithm = KEY_ALGORITHM_AES;
+    ret_key->bits = cipher->keyBits.aes;
+    return true;
+}
+
 CK_RV tpm_key_public_read(struct view public, struct public_key *ret_key, struct reason *reason)
 {
     TPM2B_PUBLIC decoded;

@@ -13,6 +13,11 @@ CHECKED CK_RV tpm_public_decode(struct view marshalled, TPM2B_PUBLIC *ret_public
                                 struct reason *reason);
 CHECKED CK_RV tpm_public_key(const TPMT_PUBLIC *area, struct public_key *ret_key,
                              struct reason *reason);
+/* The same of an HMAC key (KEY_ALGORITHM_SECRET) or an AES key, of which only the
+ * algorithm, and of AES the bits, are told: there is no more that is public. False for what
+ * is neither, or is not free to be used with any hash or mode. */
+bool tpm_public_secret(const TPMT_PUBLIC *area, struct public_key *ret_key);
+
 struct tpm_key_abilities tpm_public_abilities(const TPMT_PUBLIC *area);
 
 /* The public area of an object that ESYS has just read; no command is sent. */

@@ -36,5 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         check(reason.text[0]);
     public_key_clear(&key);
+    if (tpm_public_secret(&public.publicArea, &key))
+        check(key.algorithm == KEY_ALGORITHM_SECRET || key.algorithm == KEY_ALGORITHM_AES);
     return 0;
 }

@@ -90,6 +90,31 @@ CK_RV template_of_spec(const struct key_spec *spec, TPMT_PUBLIC *ret_area)
     return CKR_OK;
 }
 
+/* TPM 2.0 Part 2, 12.2.3.3 and 12.2.3.4. A keyedhash for signing and decrypting has no
+ * scheme: each command names its hash. So does a cipher its mode. */
+CK_RV template_of_secret(enum key_algorithm algorithm, unsigned bits, bool made_by_tpm,
+                         TPMT_PUBLIC *ret_area)
+{
+    TPMT_PUBLIC area = {.nameAlg = TPM2_ALG_SHA256,
+                        .objectAttributes = ATTRIBUTES | ATTRIBUTES_OF_CREATED};
+    if (!made_by_tpm)
+        area.objectAttributes &= ~TPMA_OBJECT_SENSITIVEDATAORIGIN;
+    if (algorithm == KEY_ALGORITHM_SECRET) {
+        area.type = TPM2_ALG_KEYEDHASH;
+        area.parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL;
+    } else if (algorithm == KEY_ALGORITHM_AES) {
+        if (bits != 128 && bits != 192 && bits != 256)
+            return CKR_KEY_SIZE_RANGE;
+        area.type = TPM2_ALG_SYMCIPHER;
+        area.parameters.symDetail.sym = (TPMT_SYM_DEF_OBJECT){
+            .algorithm = TPM2_ALG_AES, .keyBits.aes = (UINT16)bits, .mode.aes = TPM2_ALG_NULL};
+    } else {
+        return CKR_ARGUMENTS_BAD;
+    }
+    *ret_area = area;
+    return CKR_OK;
+}
+
 CK_RV template_auth(struct view auth, TPM2B_AUTH *ret_auth)
 {
     if (auth.size > AUTH_MAX_SIZE)
