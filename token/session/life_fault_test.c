@@ -104,22 +104,22 @@ static void assert_settled(const struct operation *operation, CK_RV rv, const ch
 {
     struct parts parts = open_directory("");
     open_session(&parts);
-    bool new = is_state(&parts, operation->pin, operation->pairs);
+    bool is_new = is_state(&parts, operation->pin, operation->pairs);
     if (parts.token->login != TOKEN_PUBLIC)
         assert_ok(token_logout(parts.token));
-    bool old = !new &&is_state(&parts, user_pin, 1);
-    if (!new && !old)
+    bool is_old = !is_new && is_state(&parts, user_pin, 1);
+    if (!is_new && !is_old)
         fail_msg("%s: '%s' leaves neither the old nor the new (0x%lx)", operation->name, what, rv);
-    if (!new &&rv == CKR_OK)
+    if (!is_new && rv == CKR_OK)
         fail_msg("%s: '%s' was not done", operation->name, what);
     if (parts.token->login != TOKEN_PUBLIC)
         assert_ok(token_logout(parts.token));
     assert_ok(login(&parts, CKU_SO, so_pin));
     /* And back to where it began. */
-    if (operation->pin && operation->pairs == 1 && new)
+    if (operation->pin && operation->pairs == 1 && is_new)
         assert_ok(session_init_pin(parts.session, view_string(user_pin)));
     close_parts(&parts);
-    if (new && operation->pairs != 1) {
+    if (is_new && operation->pairs != 1) {
         assert_int_equal(system("rm -rf work"), 0);
         make_world();
     }
