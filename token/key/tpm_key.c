@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "token/base/log.h"
 #include "token/base/secret.h"
 #include "token/crypto/public.h"
 #include "token/key/tpm_use.h"
@@ -186,11 +187,26 @@ static const struct key_ops tpm_key_ops = {
     .free = free_kept,
 };
 
+/* Its authorisation, which follows from what it is bound to, stays as it was made. */
+static CK_RV bind_secret(struct key *key, UNUSED struct vault *vault, struct view unique,
+                         struct key **ret_key)
+{
+    if (kept(key)->vault && !view_equal(bytes_view(&kept(key)->unique), unique)) {
+        log_line(LOG_LEVEL_ERROR, "key",
+                 "a secret key in the TPM is bound to its attributes: whether it is trusted is "
+                 "said when it is made");
+        return CKR_ATTRIBUTE_READ_ONLY;
+    }
+    *ret_key = key_ref(key);
+    return CKR_OK;
+}
+
 static const struct key_ops tpm_mac_ops = {
     .place = place,
     .can = can_mac,
     .mac = mac,
     .write = write_file,
+    .bind = bind_secret,
     .free = free_kept,
 };
 
@@ -198,6 +214,7 @@ static const struct key_ops tpm_cipher_ops = {
     .place = place,
     .cipher = cipher,
     .write = write_file,
+    .bind = bind_secret,
     .free = free_kept,
 };
 
