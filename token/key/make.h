@@ -56,8 +56,8 @@ CHECKED CK_RV key_secret_value(struct key *key, struct bytes *ret_value);
 
 /* The same key bound to another `unique`: one that is encrypted under the vault's secret
  * is so anew, with the vault open; any other, and one that is bound so already, is `key`
- * itself, with a reference more. CKR_FUNCTION_REJECTED for one in the TPM that has an
- * authorisation for another `unique`. */
+ * itself, with a reference more. CKR_ATTRIBUTE_READ_ONLY for one in the TPM, whose
+ * authorisation cannot follow. */
 CHECKED CK_RV key_bind(struct vault *vault, struct key *key, struct view unique,
                        struct key **ret_key);
 

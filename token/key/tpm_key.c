@@ -110,7 +110,7 @@ static CK_RV bind(struct key *key, UNUSED struct vault *vault, struct view uniqu
         log_line(LOG_LEVEL_ERROR, "key",
                  "what protects a key in the TPM is settled when it is made, and is not changed "
                  "afterwards");
-        return CKR_FUNCTION_REJECTED;
+        return CKR_ATTRIBUTE_READ_ONLY;
     }
     *ret_key = key_ref(key);
     return CKR_OK;

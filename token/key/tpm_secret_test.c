@@ -183,6 +183,27 @@ static void the_value_stays_and_other_uses_are_refused(UNUSED void **state)
     key_unref(software);
 }
 
+/* Else it could never be used again. */
+static void a_key_stays_bound_to_what_it_was_made_for(UNUSED void **state)
+{
+    struct key *same = NULL, *other = NULL;
+    login();
+    for (unsigned i = 0; i < 2; i++) {
+        enum key_algorithm algorithm = i ? KEY_ALGORITHM_AES : KEY_ALGORITHM_SECRET;
+        struct key *key = in_tpm(vault, algorithm, 32, false);
+        struct key *open = in_tpm(open_vault, algorithm, 32, false);
+        assert_ok(key_bind(vault, key, u1, &same));
+        assert_ptr_equal(same, key);
+        key_unref(same);
+        assert_rv(key_bind(vault, key, u2, &other), CKR_ATTRIBUTE_READ_ONLY);
+        assert_null(other);
+        assert_ok(key_bind(open_vault, open, u2, &same));
+        key_unref(same);
+        key_unref(key);
+        key_unref(open);
+    }
+}
+
 static void what_the_tpm_cannot_hold_is_told_apart_from_failures(UNUSED void **state)
 {
     static uint8_t large[100];
@@ -241,6 +262,7 @@ int main(void)
         cmocka_unit_test(two_generated_keys_differ),
         cmocka_unit_test(a_key_works_only_while_its_vault_is_open),
         cmocka_unit_test(the_value_stays_and_other_uses_are_refused),
+        cmocka_unit_test(a_key_stays_bound_to_what_it_was_made_for),
         cmocka_unit_test(what_the_tpm_cannot_hold_is_told_apart_from_failures),
         cmocka_unit_test(keys_of_a_token_without_pin_are_tpm2_tools_keys_too),
     };

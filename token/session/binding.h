@@ -8,7 +8,8 @@
 #include "token/object/attributes.h"
 
 /* The `unique` of key/make.h: the key id, and what of the attributes protects the key's
- * value (token/store/FORMAT.md). For keys in a TPM none of that can change. */
+ * value (token/store/FORMAT.md). For keys in a TPM none of that can change;
+ * of a secret one CKA_TRUSTED could, which is refused when it is bound anew. */
 CHECKED CK_RV binding_of(const struct attributes *attributes, struct view key_id,
                          struct bytes *ret_unique);
 
