@@ -55,7 +55,7 @@ CK_RV binding_renew(struct vault *vault, const struct attributes *attributes, st
     if (rv == CKR_OK)
         rv = key_bind(vault, *key, bytes_view(&unique), &bound);
     if (rv != CKR_OK)
-        return rv == CKR_FUNCTION_REJECTED ? (CK_RV)CKR_ATTRIBUTE_READ_ONLY : rv;
+        return rv;
     key_unref(*key);
     *key = bound;
     return CKR_OK;
