@@ -7,6 +7,11 @@
 #include "token/object/attributes.h"
 
 #define ENTRY_FILE_MAX_OBJECTS 33
+#define ENTRY_FILE_MAX_SIZE (4 * 1024 * 1024)
+
+/* The two lines that are no attributes. */
+#define KEY_ID_LINE "key id"
+#define ENCRYPTED_LINE "encrypted value"
 
 /* One object as a file keeps it. The attributes are whole but for values that are
  * encrypted. pem holds its key or certificate; key_id is what its key, or its
@@ -28,6 +33,7 @@ struct entry_objects {
 };
 void entry_objects_clear(struct entry_objects *objects);
 void entry_object_clear(struct entry_object *object);
+CK_OBJECT_CLASS entry_object_class(const struct entry_object *object);
 
 /* `name` is the file's, for labels of what was dropped in; `login` makes private keys
  * that were dropped in private objects. CKR_DATA_INVALID with the reason. */

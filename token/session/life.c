@@ -1,98 +1,14 @@
 #include "token/session/life.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "token/base/log.h"
-#include "token/mechanism/software.h"
 #include "token/session/remains.h"
+#include "token/session/tries.h"
 #include "token/session/writable.h"
-#include "token/store/entry.h"
 
 /* How many changes of the token one login follows. */
 #define MOST_OVERTAKEN 3
-
-static const struct {
-    CK_FLAGS low;
-    CK_FLAGS final;
-    CK_FLAGS locked;
-} try_flags[VAULT_USERS] = {
-    {CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED},
-    {CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED},
-};
-
-static CK_FLAGS flags_of_tries(const struct vault_tries *tries, enum vault_user user)
-{
-    if (!tries->known || !tries->failed)
-        return 0;
-    if (tries->failed >= tries->limit)
-        return try_flags[user].locked;
-    return try_flags[user].low | (tries->failed + 1 == tries->limit ? try_flags[user].final : 0);
-}
-
-CK_FLAGS life_flags(struct token *token)
-{
-    struct writable *writable = token->writable;
-    writable_refresh(token);
-    CK_FLAGS flags = writable_is_read_only(writable) ? CKF_WRITE_PROTECTED : 0;
-    if (!writable_is_initialised(writable))
-        return flags | (writable->pinless ? 0 : CKF_LOGIN_REQUIRED);
-    const struct vault_seal *user = &writable->file.seals[VAULT_USER];
-    flags |= CKF_TOKEN_INITIALIZED;
-    if (!user->open)
-        flags |= CKF_LOGIN_REQUIRED | (user->present ? CKF_USER_PIN_INITIALIZED : 0) |
-                 flags_of_tries(&writable->tries[VAULT_USER], VAULT_USER);
-    return flags | flags_of_tries(&writable->tries[VAULT_SO], VAULT_SO);
-}
-
-/* The hint that other processes' C_GetTokenInfo reads; it matters to nobody else, so
- * failing to write it is no failure. */
-static void write_tries(struct writable *writable)
-{
-    char text[160];
-    const struct vault_tries *tries = writable->tries;
-    struct reason reason = {0};
-    struct bytes file CLEANUP(bytes_free) = {0};
-    snprintf(text, sizeof(text),
-             "user failed = %u\nuser limit = %u\nso failed = %u\nso limit = %u\n",
-             (unsigned)tries[VAULT_USER].failed, (unsigned)tries[VAULT_USER].limit,
-             (unsigned)tries[VAULT_SO].failed, (unsigned)tries[VAULT_SO].limit);
-    CK_RV rv = entry_write_header(&file);
-    if (rv == CKR_OK)
-        rv = bytes_append(&file, view_string(text), 4096);
-    if (rv == CKR_OK)
-        rv = directory_write(writable->directory, TRIES_FILE_NAME, bytes_view(&file), &reason);
-    if (rv != CKR_OK) {
-        log_line(LOG_LEVEL_INFO, "session", "%s", reason.text);
-        return;
-    }
-    const struct directory_file *now = directory_find(writable->directory, TRIES_FILE_NAME);
-    writable->tries_version = now ? now->version : 0;
-}
-
-static void note_tries(struct token *token, enum vault_user user, const struct vault_tries *tries)
-{
-    struct writable *writable = token->writable;
-    struct vault_tries *old = &writable->tries[user];
-    bool same = old->failed == tries->failed && (!tries->failed || old->limit == tries->limit);
-    if (!tries->known || same)
-        return;
-    *old = *tries;
-    if (!directory_writable(writable->directory) || writable_lock(token) != CKR_OK)
-        return;
-    write_tries(writable);
-    writable_release(token);
-}
-
-/* With the directory's lock held: a new seal begins with no wrong tries. */
-static void forget_tries(struct writable *writable, enum vault_user user)
-{
-    if (!writable->tries[user].failed)
-        return;
-    writable->tries[user] = (struct vault_tries){0};
-    write_tries(writable);
-}
 
 static void describe(const struct token *token, enum vault_user user, CK_RV rv,
                      const struct vault_tries *tries)
@@ -150,8 +66,7 @@ static bool is_overtaken(struct token *token, enum vault_user user, CK_RV rv)
            check_state(token, user) == CKR_OK && token->writable->file_version != version;
 }
 
-static CK_RV open_vault(struct token *token, enum vault_user user, struct view pin,
-                        bool *ret_pending)
+CK_RV life_open_vault(struct token *token, enum vault_user user, struct view pin, bool *ret_pending)
 {
     struct writable *writable = token->writable;
     struct vault_tries tries = {0};
@@ -165,7 +80,7 @@ static CK_RV open_vault(struct token *token, enum vault_user user, struct view p
                  directory_path(writable->directory));
         rv = CKR_DEVICE_ERROR;
     }
-    note_tries(token, user, &tries);
+    tries_note(token, user, &tries);
     describe(token, user, rv, &tries);
     return rv;
 }
@@ -223,7 +138,7 @@ CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin)
     /* Without a PIN there is nothing to check; clients that hold one may say it. */
     if (token->writable->file.seals[who].open)
         return CKR_OK;
-    rv = open_vault(token, who, pin, &pending);
+    rv = life_open_vault(token, who, pin, &pending);
     if (rv == CKR_OK && pending)
         promote(token, who);
     /* It may have become another token just now. */
@@ -235,139 +150,12 @@ CK_RV life_check_pin(struct token *token, enum vault_user user, struct view pin)
     bool pending = false;
     CK_RV rv = check_state(token, user);
     if (rv == CKR_OK && token->login != TOKEN_PUBLIC && !token->writable->file.seals[user].open)
-        rv = open_vault(token, user, pin, &pending);
+        rv = life_open_vault(token, user, pin, &pending);
     if (token->login != TOKEN_PUBLIC)
         return rv;
     /* Another process has initialised the token again: that ended the login. */
     vault_close(token->writable->vault);
     return CKR_USER_NOT_LOGGED_IN;
-}
-
-/* Making a token. */
-
-static CK_RV random_id(uint8_t id[VAULT_TOKEN_SIZE])
-{
-    return mechanism_random(id, VAULT_TOKEN_SIZE);
-}
-
-/* Before anything is made in the TPM, the file says under which name: what a killed
- * process leaves there is found again. */
-static CK_RV announce(struct token *token, uint8_t next[VAULT_TOKEN_SIZE])
-{
-    struct token_file file = {0};
-    const struct token_file *now = &token->writable->file;
-    if (now->has_next) {
-        memcpy(next, now->next, VAULT_TOKEN_SIZE);
-        return CKR_OK;
-    }
-    CK_RV rv = token_file_copy(&file, now);
-    if (rv == CKR_OK)
-        rv = random_id(file.next);
-    file.has_next = true;
-    memcpy(next, file.next, VAULT_TOKEN_SIZE);
-    if (rv == CKR_OK)
-        rv = writable_write_token_file(token, &file);
-    token_file_clear(&file);
-    return rv;
-}
-
-static struct view without_blanks(struct view label)
-{
-    while (label.size && (label.data[label.size - 1] == ' ' || !label.data[label.size - 1]))
-        label.size--;
-    return label;
-}
-
-/* The new token, as it will stand in the file: a fresh secret, sealed for the SO, and
- * for everybody where no PIN is wanted. */
-static CK_RV make_seals(struct token *token, struct view pin, struct token_file *file)
-{
-    struct writable *writable = token->writable;
-    struct vault *vault = writable->vault;
-    CK_RV rv = vault_use_token(vault, view_of(file->id, sizeof(file->id)), (struct view){0});
-    if (rv == CKR_OK)
-        rv = vault_begin(vault);
-    if (rv == CKR_OK)
-        rv = vault_identify(vault, &file->tpm);
-    /* Nobody needs to be asked before such a token is wiped. */
-    bool so = !writable->pinless || pin.size;
-    if (rv == CKR_OK && so)
-        rv = vault_seal(vault, VAULT_SO,
-                        view_of(pin.data ? pin.data : (const uint8_t *)"", pin.size),
-                        writable->try_limit[VAULT_SO], NULL, &file->seals[VAULT_SO]);
-    if (rv == CKR_OK && writable->pinless)
-        rv = vault_seal(vault, VAULT_USER, (struct view){0}, 0, NULL, &file->seals[VAULT_USER]);
-    vault_close(vault);
-    return rv;
-}
-
-static CK_RV make_token(struct token *token, struct view pin, struct view label)
-{
-    struct writable *writable = token->writable;
-    struct token_file old = {0};
-    struct token_file file = {.initialised = true};
-    remains_remove(token, NULL);
-    CK_RV rv = announce(token, file.id);
-    if (rv == CKR_OK)
-        rv = token_file_copy(&old, &writable->file);
-    file.has_previous = old.initialised;
-    memcpy(file.previous, old.id, sizeof(file.previous));
-    if (rv == CKR_OK)
-        rv = bytes_copy(&file.label, without_blanks(label));
-    if (rv == CKR_OK)
-        rv = make_seals(token, pin, &file);
-    if (rv == CKR_OK)
-        rv = writable_write_token_file(token, &file);
-    if (rv == CKR_OK) {
-        memset(writable->tries, 0, sizeof(writable->tries));
-        write_tries(writable);
-        remains_remove(token, &old);
-    }
-    CK_RV told = writable_tell_vault(writable);
-    token_file_clear(&old);
-    token_file_clear(&file);
-    return rv != CKR_OK ? rv : told;
-}
-
-/* Only the SO of an initialised token may wipe it. */
-static CK_RV check_so(struct token *token, struct view pin)
-{
-    struct writable *writable = token->writable;
-    bool pending = false;
-    if (!writable_is_initialised(writable) || !writable->file.seals[VAULT_SO].present)
-        return CKR_OK;
-    CK_RV rv = open_vault(token, VAULT_SO, pin, &pending);
-    vault_close(writable->vault);
-    if (rv == CKR_DEVICE_ERROR || rv == CKR_PIN_LOCKED)
-        log_line(LOG_LEVEL_ERROR, "session",
-                 "%s: without the SO's PIN the token is not initialised again; to give up what is "
-                 "in it, remove the file '" TOKEN_FILE_NAME "' there",
-                 directory_path(writable->directory));
-    return rv;
-}
-
-CK_RV life_init_token(struct token *token, struct view pin, struct view label)
-{
-    struct writable *writable = token->writable;
-    struct reason reason = {0};
-    writable_refresh(token);
-    if (token->session_count)
-        return CKR_SESSION_EXISTS;
-    if (pin.size > TOKEN_MAX_PIN_SIZE)
-        return CKR_PIN_LEN_RANGE;
-    if (writable->damaged)
-        return CKR_DEVICE_ERROR;
-    CK_RV rv = writable_fail(token, directory_make(writable->directory, &reason), &reason);
-    if (rv == CKR_OK)
-        rv = writable_lock(token);
-    if (rv != CKR_OK)
-        return rv;
-    writable_refresh(token);
-    rv = writable_is_read_only(writable) ? CKR_TOKEN_WRITE_PROTECTED : check_so(token, pin);
-    if (rv == CKR_OK)
-        rv = make_token(token, pin, label);
-    writable_release(token);
-    return rv;
 }
 
 /* Changing PINs. With the lock held and the vault open: the file gets the new seal as
@@ -395,7 +183,7 @@ static CK_RV replace_seal(struct token *token, enum vault_user user, struct view
         rv = writable_write_token_file(token, &file);
     }
     if (rv == CKR_OK)
-        forget_tries(writable, user);
+        tries_forget(writable, user);
     token_file_clear(&file);
     return rv;
 }
@@ -426,7 +214,7 @@ static CK_RV permit(struct token *token, enum vault_user user, const struct view
     if (!old_pin)
         return vault_is_open(token->writable->vault) ? settle_pending(token, user)
                                                      : (CK_RV)CKR_USER_NOT_LOGGED_IN;
-    CK_RV rv = open_vault(token, user, *old_pin, &pending);
+    CK_RV rv = life_open_vault(token, user, *old_pin, &pending);
     if (rv == CKR_OK && pending)
         promote(token, user);
     return rv;

@@ -23,6 +23,11 @@ CHECKED CK_RV life_set_pin(struct token *token, struct view old_pin, struct view
 /* C_Login: opens the vault. */
 CHECKED CK_RV life_login(struct token *token, CK_USER_TYPE user, struct view pin);
 
+/* Opens the vault for a user and tells the log what became of it. *ret_pending: it was the
+ * seal of a change that is still to be completed. */
+CHECKED CK_RV life_open_vault(struct token *token, enum vault_user user, struct view pin,
+                              bool *ret_pending);
+
 /* The same PIN once more, for an operation that wants it each time. */
 CHECKED CK_RV life_check_pin(struct token *token, enum vault_user user, struct view pin);
 

@@ -1,22 +1,18 @@
 #include "token/session/token.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "token/base/lock.h"
-#include "token/base/log.h"
 #include "token/object/build.h"
 #include "token/object/finder.h"
 #include "token/object/material.h"
-#include "token/session/binding.h"
 #include "token/session/exported.h"
 #include "token/session/life.h"
 #include "token/session/section.h"
 #include "token/session/state.h"
 #include "token/session/stored.h"
-#include "token/session/version.h"
 #include "token/session/writable.h"
 
 /* One counter for the process: a handle never means two objects. */
@@ -194,111 +190,6 @@ void token_free(struct token *token)
     free(token);
 }
 
-/* A stored key is read from its file when it is used first. */
-static CK_RV read_key(struct token *token, struct object *object)
-{
-    struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
-    struct bytes unique CLEANUP(bytes_free) = {0};
-    struct entry_object *entry = NULL;
-    struct reason reason = {0}, named = {0};
-    const struct record *record = object->home;
-    CK_RV rv = writable_read(token, object, &contents, &entry);
-    if (rv == CKR_OBJECT_HANDLE_INVALID)
-        return CKR_KEY_HANDLE_INVALID;
-    /* What this object is known to allow counts, wherever that was read. */
-    if (rv == CKR_OK)
-        rv = binding_of(&object->attributes, bytes_view(&entry->key_id), &unique);
-    if (rv == CKR_OK)
-        rv = key_read(token->writable->vault, contents.own ? KEY_OF_TOKEN : KEY_DROPPED_IN,
-                      bytes_view(&entry->pem), bytes_view(&unique), &object->key, &reason);
-    if (rv == CKR_OK)
-        rv = bytes_copy(&object->key_id, bytes_view(&entry->key_id));
-    if (rv == CKR_HOST_MEMORY || rv == CKR_OK)
-        return rv;
-    if (*reason.text)
-        reason_set(&named, "%s: %s", record->name, reason.text);
-    return writable_fail(token, CKR_FUNCTION_FAILED, &named);
-}
-
-CK_RV token_key(struct token *token, struct object *object, struct key **ret_key)
-{
-    CK_RV rv = CKR_OK;
-    if (object->home && !token_is_open(token))
-        return CKR_USER_NOT_LOGGED_IN;
-    if (!object->key && object->home)
-        rv = read_key(token, object);
-    if (rv == CKR_OK && !object->key)
-        rv = CKR_KEY_HANDLE_INVALID;
-    if (rv == CKR_OK)
-        *ret_key = object->key;
-    return rv;
-}
-
-/* Which objects have something to read that their file keeps encrypted. */
-static bool can_be_revealed(const struct object *object)
-{
-    CK_OBJECT_CLASS class = object_class(object);
-    if (!object->home || object->revealed)
-        return false;
-    if (class == CKO_DATA)
-        return object_bool(object, CKA_PRIVATE);
-    return (class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY) &&
-           !object_bool(object, CKA_SENSITIVE) && object_bool(object, CKA_EXTRACTABLE);
-}
-
-static CK_RV reveal_key(struct token *token, struct object *object)
-{
-    struct key *key = NULL;
-    struct bytes value CLEANUP(bytes_free) = {0};
-    struct private_parts parts = {0};
-    CK_RV rv = token_key(token, object, &key);
-    if (rv != CKR_OK)
-        return rv;
-    if (object_class(object) == CKO_SECRET_KEY) {
-        rv = key_secret_value(key, &value);
-        return rv != CKR_OK ? rv
-                            : attributes_set(&object->attributes, CKA_VALUE, bytes_view(&value));
-    }
-    rv = key_export_parts(key, &parts);
-    if (rv == CKR_OK)
-        rv = material_put_private(&object->attributes, &parts);
-    private_parts_clear(&parts);
-    return rv == CKR_KEY_UNEXTRACTABLE ? CKR_OK : rv;
-}
-
-static CK_RV reveal_value(struct token *token, struct object *object)
-{
-    struct entry_objects contents CLEANUP(entry_objects_clear) = {.count = 0};
-    struct entry_object *entry = NULL;
-    CK_RV rv = writable_read(token, object, &contents, &entry);
-    if (rv == CKR_OK)
-        rv = stored_decrypt_value(token, entry);
-    return rv != CKR_OK ? rv
-                        : attributes_set(&object->attributes, CKA_VALUE,
-                                         attributes_value(&entry->attributes, CKA_VALUE));
-}
-
-CK_RV token_reveal(struct token *token, struct object *object)
-{
-    if (!can_be_revealed(object) || !token_is_open(token))
-        return CKR_OK;
-    token_unlist_object(token, object);
-    CK_RV rv =
-        object_class(object) == CKO_DATA ? reveal_value(token, object) : reveal_key(token, object);
-    object->revealed = true;
-    CK_RV listed = token_list_object(token, object);
-    /* Half of it may be there. */
-    if (rv != CKR_OK)
-        stored_conceal(token, object);
-    return rv != CKR_OK ? rv : listed;
-}
-
-void token_look(struct token *token)
-{
-    if (token->writable)
-        writable_refresh(token);
-}
-
 bool token_needs_login(const struct token *token)
 {
     if (token->writable)
@@ -387,86 +278,4 @@ CK_RV token_logout(struct token *token)
     if (token_needs_login(token))
         hide_private(token);
     return CKR_OK;
-}
-
-void token_fill_field(unsigned char *field, size_t room, struct view text)
-{
-    memset(field, ' ', room);
-    size_t size = text.size < room ? text.size : room;
-    while (size && size < text.size && (text.data[size] & 0xc0) == 0x80)
-        size--;
-    if (size)
-        memcpy(field, text.data, size);
-}
-
-enum key_place token_place(const struct token *token)
-{
-    if (token->writable)
-        return vault_place(token->writable->vault);
-    return token->material.key ? key_place(token->material.key) : KEY_IN_SOFTWARE;
-}
-
-static CK_VERSION tpm_version(const struct token *token)
-{
-    return token_place(token) != KEY_IN_SOFTWARE ? (CK_VERSION){.major = 2, .minor = 0}
-                                                 : (CK_VERSION){0};
-}
-
-/* The TPM's own, as far as it fits into PKCS#11's two bytes; otherwise the module's. */
-static CK_VERSION firmware_version(const struct token *token)
-{
-    unsigned major = 0, minor = 0;
-    if (!token->writable ||
-        sscanf(token->writable->file.tpm.firmware, "%5u.%5u", &major, &minor) != 2 || major > 255 ||
-        minor > 255)
-        return version_library();
-    return (CK_VERSION){.major = (CK_BYTE)major, .minor = (CK_BYTE)minor};
-}
-
-void token_slot_info(const struct token *token, CK_SLOT_INFO *ret_info)
-{
-    *ret_info = (CK_SLOT_INFO){
-        .flags = CKF_TOKEN_PRESENT | (token_place(token) == KEY_IN_DEVICE ? CKF_HW_SLOT : 0),
-        .hardwareVersion = tpm_version(token),
-        .firmwareVersion = firmware_version(token),
-    };
-    token_fill_field(ret_info->slotDescription, sizeof(ret_info->slotDescription),
-                     view_string(token->description));
-    token_fill_field(ret_info->manufacturerID, sizeof(ret_info->manufacturerID),
-                     view_string(token->manufacturer));
-}
-
-static CK_FLAGS exported_flags(const struct token *token)
-{
-    CK_FLAGS login = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED | token->pin_flags;
-    return CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | (token_needs_login(token) ? login : 0);
-}
-
-void token_info(struct token *token, CK_TOKEN_INFO *ret_info)
-{
-    CK_FLAGS flags = token->writable ? life_flags(token) : exported_flags(token);
-    if (pin_source_is_protected(&token->pin_source) && flags & CKF_LOGIN_REQUIRED)
-        flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
-    *ret_info = (CK_TOKEN_INFO){
-        .flags = CKF_RNG | CKF_DUAL_CRYPTO_OPERATIONS | flags,
-        .ulMaxSessionCount = CK_EFFECTIVELY_INFINITE,
-        .ulSessionCount = token->session_count,
-        .ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE,
-        .ulRwSessionCount = token->rw_session_count,
-        .ulMaxPinLen = TOKEN_MAX_PIN_SIZE,
-        .ulMinPinLen = 0,
-        .ulTotalPublicMemory = CK_UNAVAILABLE_INFORMATION,
-        .ulFreePublicMemory = CK_UNAVAILABLE_INFORMATION,
-        .ulTotalPrivateMemory = CK_UNAVAILABLE_INFORMATION,
-        .ulFreePrivateMemory = CK_UNAVAILABLE_INFORMATION,
-        .hardwareVersion = tpm_version(token),
-        .firmwareVersion = firmware_version(token),
-    };
-    token_fill_field(ret_info->label, sizeof(ret_info->label), bytes_view(&token->label));
-    token_fill_field(ret_info->manufacturerID, sizeof(ret_info->manufacturerID),
-                     view_string(token->manufacturer));
-    token_fill_field(ret_info->model, sizeof(ret_info->model), view_string(token->model));
-    token_fill_field(ret_info->serialNumber, sizeof(ret_info->serialNumber),
-                     view_string(token->serial));
-    token_fill_field(ret_info->utcTime, sizeof(ret_info->utcTime), (struct view){0});
 }
