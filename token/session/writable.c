@@ -255,33 +255,45 @@ static void note_public(struct token *token)
     problems_add(&token->problems, NULL, &reason);
 }
 
+/* True, logged, if there is a directory that cannot be read. */
+static bool note_failure(struct token *token, CK_RV rv, const struct reason *reason)
+{
+    if (rv == CKR_OK)
+        return false;
+    log_line(LOG_LEVEL_ERROR, "session", "%s", reason->text);
+    problems_add(&token->problems, NULL, reason);
+    return true;
+}
+
 void writable_refresh(struct token *token)
 {
+    static const char *const own[] = {TOKEN_FILE_NAME, TRIES_FILE_NAME};
     struct writable *writable = token->writable;
     struct reason reason = {0};
-    bool changed = false;
-    CK_RV rv = directory_refresh(writable->directory, &changed, &reason);
+    CK_RV rv = directory_glance(writable->directory, own, ARRAY_SIZE(own), &reason);
     problems_remove(&token->problems, NULL);
-    if (rv != CKR_OK) {
-        log_line(LOG_LEVEL_ERROR, "session", "%s", reason.text);
-        problems_add(&token->problems, NULL, &reason);
+    if (note_failure(token, rv, &reason))
         return;
-    }
     /* A write that failed may have changed it, too. */
     refresh_token_file(token);
-    note_public(token);
-    if (!changed)
-        return;
     refresh_tries(writable);
-    writable->stale = true;
+    note_public(token);
 }
 
 void writable_load(struct token *token)
 {
+    struct writable *writable = token->writable;
+    struct reason reason = {0};
+    bool changed = false;
     writable_refresh(token);
-    if (!token->writable->stale)
+    CK_RV rv = directory_refresh(writable->directory, &changed, &reason);
+    if (note_failure(token, rv, &reason))
         return;
-    token->writable->stale = false;
+    refresh_token_file(token);
+    note_public(token);
+    if (!changed && !writable->stale)
+        return;
+    writable->stale = false;
     records_refresh(token);
 }
 
@@ -293,6 +305,12 @@ static void free_name(char **name)
 void writable_remove_entries(struct token *token, const uint8_t id[VAULT_TOKEN_SIZE])
 {
     struct writable *writable = token->writable;
+    struct reason unreadable = {0};
+    bool changed = false;
+    if (note_failure(token, directory_refresh(writable->directory, &changed, &unreadable),
+                     &unreadable))
+        return;
+    writable->stale |= changed;
     for (size_t i = directory_count(writable->directory); i > 0; i--) {
         struct bytes text CLEANUP(bytes_free) = {0};
         struct file_stamp stamp;

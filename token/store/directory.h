@@ -44,6 +44,10 @@ const char *directory_path(const struct directory *directory);
  * names that are not UTF-8. */
 CHECKED CK_RV directory_refresh(struct directory *directory, bool *ret_changed,
                                 struct reason *reason);
+/* Looks at these files alone, however many others there are: directory_find then tells
+ * of them. Whatever else is known of the directory stays as it was. */
+CHECKED CK_RV directory_glance(struct directory *directory, const char *const names[], size_t count,
+                               struct reason *reason);
 bool directory_exists(const struct directory *directory);
 /* False where files cannot be made: a read-only file system or directory. */
 bool directory_writable(const struct directory *directory);

@@ -110,3 +110,24 @@ CK_RV directory_refresh(struct directory *directory, bool *ret_changed, struct r
     directory->listing.changed = false;
     return CKR_OK;
 }
+
+CK_RV directory_glance(struct directory *directory, const char *const names[], size_t count,
+                       struct reason *reason)
+{
+    int descriptor CLEANUP(directory_close) = directory_open(directory);
+    if (descriptor < 0 && errno == ENOENT) {
+        forget(directory);
+        return CKR_OK;
+    }
+    if (descriptor < 0)
+        return directory_unreadable(directory, NULL, errno, reason);
+    directory->exists = true;
+    CK_RV rv = CKR_OK;
+    for (size_t i = 0; i < count && rv == CKR_OK; i++) {
+        const struct record *known = listing_find(&directory->listing, names[i]);
+        struct look look = look_at(descriptor, names[i], known && known->elsewhere);
+        if (known || look.kind != LOOK_NOTHING)
+            rv = listing_put(&directory->listing, names[i], &look, true);
+    }
+    return rv;
+}
