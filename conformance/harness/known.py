@@ -86,6 +86,11 @@ SOFTHSM = {
             "bad_parameters_are_refused",
         ),
     },
+    "token_crowd": {
+        "threads and processes on one token meet CKR_GENERAL_ERROR, and lose objects": (
+            "threads_share_a_token", "processes_share_a_token",
+        ),
+    },
     "token_derive": {
         "it has no key derivation functions": (
             "key_derivation_functions_are_openssls",
@@ -160,6 +165,9 @@ SOFTHSM = {
     "token_state": {
         "a running operation survives the logout": (
             "a_logout_ends_the_use_of_a_private_key",
+        ),
+        "a new token's slot has another number in the next process": (
+            "the_first_call_of_a_process_meets_the_login",
         ),
     },
     "token_template": {
