@@ -339,6 +339,9 @@ CK_RV writable_read(struct token *token, const struct object *object,
                               ret_objects, &reason);
     if (rv == CKR_DATA_INVALID)
         rv = CKR_DEVICE_ERROR;
+    /* Another process has removed it: no fault of anybody's. */
+    if (rv == CKR_OBJECT_HANDLE_INVALID)
+        return rv;
     if (rv != CKR_OK)
         return writable_fail(token, rv, &reason);
     struct view unique = attributes_value(&object->attributes, CKA_UNIQUE_ID);
