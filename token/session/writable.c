@@ -42,8 +42,11 @@ void writable_free(struct writable *writable)
 
 CK_RV writable_fail(const struct token *token, CK_RV rv, const struct reason *reason)
 {
+    const char *path = directory_path(token->writable->directory);
+    /* The store names the file itself. */
+    bool named = strncmp(reason->text, path, strlen(path)) == 0;
     if (rv != CKR_OK && *reason->text)
-        log_line(LOG_LEVEL_ERROR, "session", "%s: %s", directory_path(token->writable->directory),
+        log_line(LOG_LEVEL_ERROR, "session", "%s%s%s", named ? "" : path, named ? "" : ": ",
                  reason->text);
     return rv;
 }
