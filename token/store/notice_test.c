@@ -200,6 +200,24 @@ static void changes_within_a_tick_of_the_clock_are_noticed(UNUSED void **state)
     directory_free(directory);
 }
 
+static void a_file_that_stays_open_is_noticed(UNUSED void **state)
+{
+    run("mkdir token; printf one >token/a");
+    struct directory *directory = open_seen("token");
+    int file = open("token/a", O_WRONLY | O_CLOEXEC);
+    assert_true(file >= 0);
+    coarse = true;
+    for (int i = 0; i < 5; i++) {
+        refresh(directory);
+        uint64_t before = version_of(directory, "a");
+        assert_int_equal(pwrite(file, i % 2 ? "one" : "two", 3, 0), 3);
+        assert_true(refresh(directory));
+        assert_true(version_of(directory, "a") > before);
+    }
+    close(file);
+    directory_free(directory);
+}
+
 static void the_target_of_a_link_changes_within_a_tick(UNUSED void **state)
 {
     make_directory("token");
@@ -359,6 +377,7 @@ int main(void)
         TEST(names_are_in_their_order_and_found),
         TEST(every_change_is_noticed),
         TEST(changes_within_a_tick_of_the_clock_are_noticed),
+        TEST(a_file_that_stays_open_is_noticed),
         TEST(the_target_of_a_link_changes_within_a_tick),
         TEST(a_link_loses_its_target_beside_other_changes),
         TEST(a_file_becomes_a_link_in_one_step),
