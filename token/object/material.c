@@ -172,14 +172,6 @@ CK_RV material_check_secret(const struct attributes *attributes, size_t size)
                                                                      : CKR_TEMPLATE_INCONSISTENT;
 }
 
-CK_RV material_set_secret(struct attributes *attributes, struct view value)
-{
-    CK_RV rv = material_check_secret(attributes, value.size);
-    if (rv == CKR_OK)
-        rv = attributes_set_ulong(attributes, CKA_VALUE_LEN, value.size);
-    return rv != CKR_OK ? rv : attributes_set(attributes, CKA_VALUE, value);
-}
-
 static CK_RV set_missing(struct attributes *attributes, CK_ATTRIBUTE_TYPE type, struct view value)
 {
     if (attributes_value(attributes, type).size)

@@ -28,9 +28,8 @@ CHECKED CK_RV material_public(const struct attributes *attributes, struct public
 
 /* Can a secret key with these attributes have a value of this size? Checks the key
  * type and a CKA_VALUE_LEN that was asked for: CKR_ATTRIBUTE_VALUE_INVALID,
- * CKR_TEMPLATE_INCONSISTENT. And sets CKA_VALUE with CKA_VALUE_LEN after that check. */
+ * CKR_TEMPLATE_INCONSISTENT. */
 CHECKED CK_RV material_check_secret(const struct attributes *attributes, size_t size);
-CHECKED CK_RV material_set_secret(struct attributes *attributes, struct view value);
 
 /* Adds what follows from a certificate: subject, issuer, serial number, dates. Only
  * attributes that are missing or empty are set. */

@@ -3,6 +3,7 @@
 #ifndef SIGNET_SESSION_MADE_H
 #define SIGNET_SESSION_MADE_H
 
+#include "token/base/secret.h"
 #include "token/key/make.h"
 #include "token/object/schema.h"
 #include "token/session/session.h"
@@ -20,7 +21,7 @@ struct made {
 };
 
 /* The longest secret key, in bytes. */
-#define MADE_MAX_SECRET 4096
+#define MADE_MAX_SECRET SECRET_MAX_SIZE
 
 /* Takes the CKA_VALUE of a secret key out of the attributes and says its length there.
  * CKR_ATTRIBUTE_VALUE_INVALID for a length that the key type has not. */

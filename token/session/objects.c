@@ -14,26 +14,17 @@ static CK_OBJECT_CLASS class_of(const struct attributes *attributes)
     return attributes_ulong(attributes, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
 }
 
-static bool is_secret_size(CK_KEY_TYPE type, size_t size)
-{
-    if (type == CKK_AES)
-        return size == 16 || size == 24 || size == 32;
-    return size > 0 && size <= MADE_MAX_SECRET;
-}
-
 CK_RV made_take_secret(struct made *made)
 {
     struct attributes *attributes = &made->attributes;
-    CK_KEY_TYPE type = attributes_ulong(attributes, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
     CK_RV rv = CKR_OK;
     if (attributes_has(attributes, CKA_VALUE))
         rv = bytes_copy(&made->value, attributes_value(attributes, CKA_VALUE));
     attributes_remove(attributes, CKA_VALUE);
     if (rv != CKR_OK)
         return rv;
-    if (!is_secret_size(type, made->value.size))
-        return CKR_ATTRIBUTE_VALUE_INVALID;
-    return attributes_set_ulong(attributes, CKA_VALUE_LEN, made->value.size);
+    rv = material_check_secret(attributes, made->value.size);
+    return rv != CKR_OK ? rv : attributes_set_ulong(attributes, CKA_VALUE_LEN, made->value.size);
 }
 
 static CK_RV complete_public(struct attributes *attributes)

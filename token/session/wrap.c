@@ -2,6 +2,7 @@
 
 #include "token/mechanism/manage.h"
 #include "token/object/material.h"
+#include "token/object/parts.h"
 #include "token/object/schema.h"
 #include "token/session/key_use.h"
 #include "token/session/made.h"
@@ -59,18 +60,24 @@ static CK_RV read_target(struct session *session, CK_OBJECT_HANDLE handle,
     return rv;
 }
 
+/* Asking for the length wraps nothing. */
 static CK_RV wrap(struct session *session, const CK_MECHANISM *mechanism, struct object *wrapper,
-                  struct view plain, struct bytes *ret_wrapped)
+                  struct view plain, CK_BYTE *out, CK_ULONG *out_size)
 {
-    struct public_key public_key = {0};
+    struct public_key public_key CLEANUP(public_key_clear) = {0};
+    struct bytes wrapped CLEANUP(bytes_free) = {0};
     struct key *key = NULL;
+    size_t size = 0;
     bool public = object_class(wrapper) == CKO_PUBLIC_KEY;
     CK_RV rv = public ? material_public(&wrapper->attributes, &public_key)
                       : token_key(session->token, wrapper, &key);
+    const struct public_key *with = public ? &public_key : NULL;
     if (rv == CKR_OK)
-        rv = mechanism_wrap(mechanism, public ? &public_key : NULL, key, plain, ret_wrapped);
-    public_key_clear(&public_key);
-    return rv;
+        rv = mechanism_wrapped_size(mechanism, with, plain.size, &size);
+    if (rv != CKR_OK || output_tells(size, true, out, out_size, &rv))
+        return rv;
+    rv = mechanism_wrap(mechanism, with, key, plain, &wrapped);
+    return rv != CKR_OK ? rv : output_give(bytes_view(&wrapped), out, out_size);
 }
 
 CK_RV manage_wrap(struct session *session, const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE wrapping,
@@ -78,22 +85,10 @@ CK_RV manage_wrap(struct session *session, const CK_MECHANISM *mechanism, CK_OBJ
 {
     struct object *wrapper = NULL;
     struct bytes plain CLEANUP(bytes_free) = {0};
-    struct bytes wrapped CLEANUP(bytes_free) = {0};
     CK_RV rv = find_wrapper(session, mechanism, CKF_WRAP, wrapping, CKA_WRAP, &wrapper);
     if (rv == CKR_OK)
         rv = read_target(session, key, wrapper, &plain);
-    if (rv == CKR_OK)
-        rv = wrap(session, mechanism, wrapper, bytes_view(&plain), &wrapped);
-    if (rv != CKR_OK)
-        return rv;
-    CK_ULONG room = *out_size;
-    *out_size = wrapped.size;
-    if (!out)
-        return CKR_OK;
-    if (room < wrapped.size)
-        return CKR_BUFFER_TOO_SMALL;
-    memcpy(out, wrapped.data, wrapped.size);
-    return CKR_OK;
+    return rv != CKR_OK ? rv : wrap(session, mechanism, wrapper, bytes_view(&plain), out, out_size);
 }
 
 /* The length is that of the key; asking for it makes no IV. */
@@ -139,21 +134,10 @@ static CK_RV take_unwrapped(struct made *made, struct bytes *plain)
 /* The key type that the template promised must be the one that came out. */
 static CK_RV check_type(const struct made *made)
 {
-    static const struct {
-        enum key_algorithm algorithm;
-        CK_KEY_TYPE type;
-    } types[] = {{KEY_ALGORITHM_RSA, CKK_RSA},
-                 {KEY_ALGORITHM_EC, CKK_EC},
-                 {KEY_ALGORITHM_EDWARDS, CKK_EC_EDWARDS},
-                 {KEY_ALGORITHM_MONTGOMERY, CKK_EC_MONTGOMERY}};
-    if (made->parts.algorithm == KEY_ALGORITHM_NONE)
-        return CKR_OK;
-    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-        if (types[i].algorithm == made->parts.algorithm)
-            return attributes_ulong(&made->attributes, CKA_KEY_TYPE, 0) == types[i].type
-                       ? CKR_OK
-                       : CKR_TEMPLATE_INCONSISTENT;
-    return CKR_TEMPLATE_INCONSISTENT;
+    enum key_algorithm came = made->parts.algorithm;
+    return came == KEY_ALGORITHM_NONE || came == part_algorithm(part_key_type(&made->attributes))
+               ? CKR_OK
+               : CKR_TEMPLATE_INCONSISTENT;
 }
 
 /* A wrapped key, with its associated data (NULL: wrapped without authentication). */
